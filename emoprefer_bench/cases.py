@@ -1,0 +1,176 @@
+"""A case: one model, one prompting strategy, one data set; and what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from emoprefer_bench.pairs import Answer, Label, Pair
+from emoprefer_bench.strategies import DIRECT
+from emoprefer_bench.verdicts import Provenance, Reading
+
+MEDIA = {"audio": {"audio"}, "video": {"video"}, "audiovideo": {"audio", "video"}, "text": set[str]()}
+SUBTITLE = "+subtitle"
+MODALITIES = tuple(media + suffix for media in MEDIA for suffix in ("", SUBTITLE))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of the benchmark. `llm` names the text LLM of S3 and S4; `modality` is None for judges that get texts alone."""
+
+    model: str
+    prompt: str
+    dataset: str
+    modality: str | None = None
+    llm: str | None = None
+
+    @property
+    def id(self) -> str:
+        """As it stands in a test's id: model-prompt-dataset; a judge without a prompt is model-dataset."""
+        parts = (self.model, self.dataset) if self.prompt == DIRECT else (self.model, self.prompt, self.dataset)
+        return "-".join(parts)
+
+    def named(self) -> dict[str, str | None]:
+        """What identifies the case in a report."""
+        return {
+            "id": self.id,
+            "model": self.model,
+            "prompt": None if self.prompt == DIRECT else self.prompt,
+            "dataset": self.dataset,
+            "modality": self.modality,
+            "llm": self.llm,
+        }
+
+    @property
+    def media(self) -> str:
+        """The media part of the modality: audio, video, audiovideo or text."""
+        return (self.modality or "text").removesuffix(SUBTITLE)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the judge is to hear the clip."""
+        return "audio" in MEDIA[self.media]
+
+    @property
+    def picture(self) -> bool:
+        """Whether the judge is to see the clip."""
+        return "video" in MEDIA[self.media]
+
+    @property
+    def subtitles(self) -> bool:
+        """Whether the judge is told what is said."""
+        return bool(self.modality) and str(self.modality).endswith(SUBTITLE)
+
+
+def takes(able: str | None, wanted: str | None) -> bool:
+    """Whether a model that takes `able` can be asked by `wanted`. Raises TypeError for a modality that there is none of."""
+    for modality in (able, wanted):
+        if modality is not None and modality not in MODALITIES:
+            raise TypeError(f"the modality {modality!r} is none of {', '.join(MODALITIES)}")
+    if able is None or wanted is None:
+        return True
+    return MEDIA[wanted.removesuffix(SUBTITLE)] <= MEDIA[able.removesuffix(SUBTITLE)]
+
+
+@dataclass(slots=True)
+class Round:
+    """The verdicts of one round, in row order; None where there is none yet."""
+
+    forward: list[Reading | None]
+    exchanged: list[Reading | None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a case has gathered so far. `pairs` are in row order; `failure` is why the case can't go on."""
+
+    case: Case
+    pairs: list[Pair]
+    rounds: list[Round]
+    failure: str | None = None
+    asked: int = 0
+    stored: int = 0
+    tokens: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    media: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def empty(cls, case: Case, pairs: list[Pair], rounds: int) -> Tally:
+        """A tally in which nothing was answered yet."""
+        blank = [Round([None] * len(pairs), [None] * len(pairs)) for _ in range(rounds)]
+        return cls(case, pairs, blank)
+
+    def count(self, answer: Answer, *, fresh: bool, with_media: bool) -> None:
+        """Count one answer: its cost if it was asked for now, and whether sound and picture reached the model."""
+        if with_media and answer.finish in ("stop", "length"):
+            self.media["answers"] += 1
+            self.media["heard"] += answer.tokens.get("audio", 0) > 0
+            self.media["seen"] += answer.tokens.get("video", 0) > 0
+        if answer.finish == "error":
+            self.faults[answer.text.splitlines()[0] if answer.text else "error"] += 1
+        if not fresh:
+            self.stored += 1
+            return
+        self.asked += 1
+        self.tokens.update(answer.tokens)
+        self.seconds.update(answer.seconds)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every pair has a verdict in both orders and every round."""
+        return all(None not in (*one.forward, *one.exchanged) for one in self.rounds)
+
+    def deaf_or_blind(self) -> str | None:
+        """Say which medium was asked for and did not reach the model, or None."""
+        answers = self.media["answers"]
+        for medium, wanted, reached in (
+            ("sound", self.case.sound, self.media["heard"]),
+            ("picture", self.case.picture, self.media["seen"]),
+        ):
+            if wanted and answers and reached < answers:
+                return (
+                    f"{self.case.id} asks for {medium} ({self.case.modality}), but {answers - reached} of {answers} answers about "
+                    f"a clip counted no {medium} token: the {medium} never reached the model, so its scores would not be what they say"
+                )
+        return None
+
+
+def result(tally: Tally, engine: dict[str, Any]) -> dict[str, Any]:
+    """What a finished (or interrupted) case is to the report: plain JSON types, scores as fractions."""
+    from emoprefer_bench import scoring  # noqa: PLC0415  # numpy is loaded when there is something to score
+
+    return {
+        **tally.case.named(),
+        "complete": tally.complete,
+        "transcript": f"transcripts/{tally.case.id}.jsonl",
+        "engine": engine,
+        **scoring.scored(tally.pairs, tally.rounds),
+        "verdicts": [_verdicts(one) for one in tally.rounds],
+        "questions": {"asked": tally.asked, "stored": tally.stored},
+        "tokens": dict(tally.tokens),
+        "seconds": {name: round(seconds, 3) for name, seconds in tally.seconds.items()},
+        "media": dict(tally.media),
+        "faults": dict(tally.faults.most_common(5)),
+    }
+
+
+def _verdicts(one: Round) -> dict[str, list[Label | Provenance | None]]:
+    return {
+        f"{order}{suffix}": [pick(reading) if reading else None for reading in readings]
+        for order, readings in (("forward", one.forward), ("exchanged", one.exchanged))
+        for suffix, pick in (("", _label), ("_reference", _reference), ("_provenance", _provenance))
+    }
+
+
+def _label(reading: Reading) -> Label | None:
+    return reading.label
+
+
+def _reference(reading: Reading) -> Label:
+    return reading.reference
+
+
+def _provenance(reading: Reading) -> Provenance:
+    return reading.provenance

@@ -1,0 +1,95 @@
+"""Visible GPUs, and leases on them held by file locks.
+
+A lease is a lock on one file a GPU, taken all or nothing under a master lock, so that two waiting workers can't
+block each other. The kernel drops the locks when the last process that holds them ends: the engine's child inherits them,
+so a GPU isn't lent out while a child that outlived its parent still holds its memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """Leased GPUs: their ids as CUDA_VISIBLE_DEVICES takes them, and the descriptors of their locks."""
+
+    ids: tuple[str, ...] = ()
+    descriptors: tuple[int, ...] = ()
+
+
+@cache
+def visible() -> tuple[str, ...]:
+    """The ids of the GPUs that this process may use: CUDA_VISIBLE_DEVICES, or else all that the driver lists."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return tuple(part.strip() for part in named.split(",") if part.strip() not in ("", "-1"))
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],  # noqa: S607  # the driver's own, wherever it lies
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(listed.stdout.split())
+
+
+def lock_folder() -> Path:
+    """One folder for all users of this machine's GPUs, since they compete for the same memory."""
+    return Path(tempfile.gettempdir()) / "emoprefer-gpus"
+
+
+@contextlib.contextmanager
+def lease(count: int, pool: Sequence[str], folder: Path) -> Iterator[Gpus]:
+    """Hold `count` GPUs of the pool, waiting until they are free."""
+    if count == 0:
+        yield Gpus()
+        return
+    folder.mkdir(mode=0o777, parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        while True:
+            taken = _take(count, pool, folder)
+            if taken:
+                break
+            time.sleep(POLL_SECONDS)
+        for descriptor in taken.descriptors:
+            held.callback(os.close, descriptor)
+        yield taken
+
+
+def _take(count: int, pool: Sequence[str], folder: Path) -> Gpus | None:
+    """Lock `count` GPUs at once, or none."""
+    turn = os.open(folder / "turn", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        locked = {}
+        for gpu in pool:
+            if len(locked) == count:
+                break
+            descriptor = os.open(folder / f"gpu-{gpu}", os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locked[gpu] = descriptor
+            except BlockingIOError:
+                os.close(descriptor)
+        if len(locked) == count:
+            return Gpus(tuple(locked), tuple(locked.values()))
+        for descriptor in locked.values():
+            os.close(descriptor)
+        return None
+    finally:
+        os.close(turn)

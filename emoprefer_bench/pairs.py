@@ -1,0 +1,129 @@
+"""The nouns of the benchmark: clips, pairs of descriptions, questions about them, and answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+Label = Literal["a1", "a2", "same"]
+
+LABELS: tuple[Label, ...] = ("a1", "a2", "same")
+EXCHANGED: dict[Label, Label] = {"a1": "a2", "a2": "a1", "same": "same"}
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A clip of one person: a video file, the sound beside it if any, and what is said in it.
+
+    `digest` is the SHA-256 (hex) of the bytes of the media files. `duration` is in seconds.
+    """
+
+    name: str
+    video: Path | None = None
+    audio: Path | None = None
+    subtitle: str | None = None
+    digest: str = ""
+    duration: float | None = None
+    has_picture: bool = True
+    has_sound: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two descriptions of one clip, and which of them people preferred (None where nobody was asked).
+
+    `key` is unique in its data set and stable: row number and clip name.
+    `model1` and `model2` name the writers of `a1` and `a2`, where they are known.
+    """
+
+    key: str
+    clip: Clip
+    a1: str
+    a2: str
+    label: Label | None = None
+    model1: str | None = None
+    model2: str | None = None
+
+    def swapped(self) -> Pair:
+        """The same pair in the other order: texts, writers and label exchanged."""
+        label = EXCHANGED[self.label] if self.label else None
+        return replace(self, a1=self.a2, a2=self.a1, model1=self.model2, model2=self.model1, label=label)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How an answer is drawn. Every value is passed on explicitly, since engines differ in their defaults."""
+
+    max_tokens: int = 512
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+
+    @property
+    def greedy(self) -> bool:
+        """Whether asking again must give the same answer, but for the engine's own noise."""
+        return self.temperature == 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that can change an answer, and nothing else: rank, batch size, paths and GPU count stay out.
+
+    `engine` identifies the judge (model, revision, engine and its version, adapter, decoding settings) as plain JSON.
+    A judge that takes no prompt has `prompt=None` and reads `texts`, the two descriptions, itself.
+    """
+
+    engine: dict[str, Any]
+    prompt: str | None
+    modality: str
+    sampling: Sampling
+    clip: Clip | None = None
+    texts: tuple[str, str] | None = None
+    subtitle: str | None = None
+    round: int = 0
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compute the key: the SHA-256 (hex) of the canonical form."""
+        canonical = json.dumps(self.canonical(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        object.__setattr__(self, "key", hashlib.sha256(canonical.encode()).hexdigest())
+
+    def canonical(self) -> dict[str, Any]:
+        """What the key is computed over. The clip counts by the digest of its bytes, never by its name."""
+        return {
+            "engine": self.engine,
+            "prompt": self.prompt,
+            "texts": self.texts,
+            "subtitle": self.subtitle,
+            "modality": self.modality,
+            "sampling": asdict(self.sampling),
+            "media": self.clip.digest if self.clip else None,
+            "round": self.round,
+        }
+
+    @property
+    def seed(self) -> int:
+        """A 31-bit seed that depends on the question alone, so that order and batching don't matter."""
+        return int(self.key[:8], 16) & 0x7FFFFFFF
+
+
+Finish = Literal["stop", "length", "refused", "overlong", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the text, why it ended, what it cost, and what of the clip really reached the model.
+
+    `tokens` counts `prompt`, `cached`, `audio`, `video` and `output` tokens (absent where the engine can't tell).
+    `seconds` splits the time into `preprocess` and `model`. `finish` is `error` when the question failed for good,
+    with the reason in `text`.
+    """
+
+    text: str
+    finish: Finish = "stop"
+    tokens: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)

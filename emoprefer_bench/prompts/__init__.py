@@ -1,0 +1,59 @@
+"""Prompt packs: the wording of the questions, kept in TOML files.
+
+A pack has a `name` and the templates `subtitle`, `judge`, `describe`, `judge_described`, `compare`, `reason` and `conclude`.
+Fields are `{a1}`, `{a2}`, `{subtitle}`,
+`{description}` and `{reasoning}`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+DEFAULT = Path(__file__).with_name("default.toml")
+
+_FIELD = re.compile(r"\{(a1|a2|subtitle|description|reasoning)\}")
+
+
+class PromptPackError(ValueError):
+    """A prompt pack that can't be used; the message says which file and how to mend it."""
+
+
+@dataclass(frozen=True)
+class PromptPack:
+    """The wording of one pack. `digest` is the SHA-256 (hex) of the file's bytes."""
+
+    name: str
+    digest: str
+    subtitle: str
+    judge: str
+    describe: str
+    judge_described: str
+    compare: str
+    reason: str
+    conclude: str
+
+    def render(self, template: str, **values: str) -> str:
+        """The named template with its fields replaced in one pass: text that came in is never read as a template."""
+        return _FIELD.sub(lambda field: values.get(field[1], field[0]), getattr(self, template))
+
+
+def load(path: Path = DEFAULT) -> PromptPack:
+    """Read a pack. Raises PromptPackError for a file that is missing, no TOML, or short of a template."""
+    try:
+        raw = path.read_bytes()
+        table = tomllib.loads(raw.decode())
+    except OSError as error:
+        raise PromptPackError(f"{path}: can't read the prompt pack ({error.strerror})") from None
+    except ValueError as error:
+        raise PromptPackError(f"{path}: the prompt pack is not valid TOML: {error}") from None
+    known = {field.name for field in fields(PromptPack)} - {"digest"}
+    faults = [f"has no {name!r}" for name in sorted(known - table.keys())]
+    faults += [f"has {name!r}, which is no template" for name in sorted(table.keys() - known)]
+    faults += [f"has a {name!r} that is no text" for name in sorted(known & table.keys()) if not isinstance(table[name], str)]
+    if faults:
+        raise PromptPackError(f"{path}: the prompt pack {'; '.join(faults)} (compare with {DEFAULT})")
+    return PromptPack(digest=hashlib.sha256(raw).hexdigest(), **table)

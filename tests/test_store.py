@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from emoprefer_bench.pairs import Answer, Question, Sampling
+from emoprefer_bench.store import Store, StoreError
+
+
+def question(text="Which?", **changes):
+    """A question of no particular judge."""
+    return Question(**{"engine": {"engine": "test"}, "prompt": text, "modality": "text", "sampling": Sampling(), **changes})
+
+
+def test_an_answer_is_there_in_the_next_run(tmp_path):
+    """What was added is found by the key of an equal question after reopening."""
+    store = Store(tmp_path)
+    store.add(question(), Answer("a1, \N{SNOWMAN} \n", "stop", {"prompt": 3}, {"model": 0.5}))
+    assert store.get(question().key) == Answer("a1, \N{SNOWMAN} \n", "stop", {"prompt": 3}, {"model": 0.5})
+    store.close()
+    again = Store(tmp_path)
+    assert again.get(question().key) == Answer("a1, \N{SNOWMAN} \n", "stop", {"prompt": 3}, {"model": 0.5})
+    assert again.get(question("Who?").key) is None
+    assert len(again) == 1
+    again.close()
+
+
+def test_fresh_reads_nothing_and_keeps_everything(tmp_path):
+    """--emoprefer-fresh asks again without deleting what there is."""
+    first = Store(tmp_path)
+    first.add(question(), Answer("old"))
+    first.close()
+    fresh = Store(tmp_path, fresh=True)
+    assert question().key not in fresh
+    fresh.add(question(), Answer("new"))
+    fresh.close()
+    assert len(list(tmp_path.glob("*.jsonl"))) == 2
+
+
+def test_a_torn_last_line_is_left_out(tmp_path):
+    """A line that was cut short at any byte costs that answer alone, and later runs write on."""
+    store = Store(tmp_path)
+    store.add(question("one"), Answer("a1"))
+    store.add(question("two"), Answer("a2"))
+    store.close()
+    (shard,) = tmp_path.glob("*.jsonl")
+    whole = shard.read_bytes()
+    second = whole.index(b"\n") + 1
+    for end in (second, second + 1, second + 40, second + 80, len(whole) - 2, len(whole) - 1):
+        shard.write_bytes(whole[:end])
+        reopened = Store(tmp_path)
+        assert reopened.get(question("one").key) == Answer("a1")
+        assert reopened.get(question("two").key) is None
+        reopened.close()
+
+
+def test_shards_of_several_writers_are_merged(tmp_path):
+    """Two processes that write at once never share a file."""
+    one, two = Store(tmp_path), Store(tmp_path)
+    one.add(question("one"), Answer("a1"))
+    two.add(question("two"), Answer("a2"))
+    one.close()
+    two.close()
+    both = Store(tmp_path)
+    assert [both.get(question(text).key).text for text in ("one", "two")] == ["a1", "a2"]
+    both.close()
+
+
+@pytest.mark.parametrize("finish", ["error", "refused"])
+def test_what_may_come_out_otherwise_is_not_kept(tmp_path, finish):
+    """An error or a refusal is asked again next time."""
+    store = Store(tmp_path)
+    store.add(question(), Answer("", finish))
+    assert question().key not in store
+    store.close()
+
+
+def test_an_answer_is_in_the_file_before_add_returns(tmp_path):
+    """A process killed right after `add` loses nothing."""
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from emoprefer_bench.pairs import *; from emoprefer_bench.store import Store\n"
+        "q = Question({'engine': 'test'}, 'Which?', 'text', Sampling())\n"
+        "Store(Path(sys.argv[1])).add(q, Answer('a1')); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    store = Store(tmp_path)
+    assert store.get(question().key) == Answer("a1")
+    store.close()
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_message(tmp_path):
+    """The message names the folder and what to do."""
+    (tmp_path / "answers").write_text("a file where the folder should be")
+    store = Store(tmp_path / "answers")
+    with pytest.raises(StoreError, match=r"answers: can't write an answer .* --emoprefer-out"):
+        store.add(question(), Answer("a1"))
+
+
+def test_a_full_disk_keeps_what_was_written(tmp_path, monkeypatch):
+    """A write that the disk took only half of is an error now and a torn line later."""
+    store = Store(tmp_path)
+    store.add(question("one"), Answer("a1"))
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, line, at: real(fd, line[:20], at))
+    with pytest.raises(StoreError, match="Everything answered before is kept"):
+        store.add(question("two"), Answer("a2"))
+    monkeypatch.undo()
+    assert question("two").key not in store
+    store.close()
+    again = Store(tmp_path)
+    assert again.get(question("one").key) == Answer("a1")
+    again.close()
+
+
+def test_a_row_says_what_was_asked(tmp_path):
+    """A person who opens the file finds the question beside its answer."""
+    store = Store(tmp_path)
+    store.add(question("Which of the two?"), Answer("a1"))
+    store.close()
+    (shard,) = tmp_path.glob("*.jsonl")
+    assert json.loads(shard.read_text())["question"]["prompt"] == "Which of the two?"
