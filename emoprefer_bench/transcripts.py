@@ -1,0 +1,61 @@
+"""What was said on the way to each verdict, written beside the report for people to read.
+
+One file a case, one JSON line a verdict, written anew by every run (answers from the store included), in the order in which the
+verdicts came. Texts and answers lie here and not in the report, which can so be shared where the data may not.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from emoprefer_bench.cases import Case
+from emoprefer_bench.pairs import Pair
+from emoprefer_bench.verdicts import Reading
+
+Steps = list[tuple[str, str]]
+
+
+class Transcripts:
+    """The open files of one trial's cases under a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[str, IO[str]] = {}
+
+    def __enter__(self) -> Transcripts:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def write(self, case: Case, row: int, round_: int, pair: Pair, steps: Steps, reading: Reading, *, exchanged: bool) -> None:
+        """Write one verdict. `pair` is in the order that was asked; `steps` are template and answer, first to last."""
+        line = {
+            "row": row,
+            "round": round_,
+            "order": "exchanged" if exchanged else "forward",
+            "key": pair.key,
+            "clip": pair.clip.name,
+            "media": str(pair.clip.video or pair.clip.audio or ""),
+            "subtitle": pair.clip.subtitle,
+            "a1": pair.a1,
+            "a2": pair.a2,
+            "label": pair.label,
+            "writers": [pair.model1, pair.model2],
+            "steps": [{"asked": template, "answer": text} for template, text in steps],
+            "verdict": reading.label,
+            "reference": reading.reference,
+            "provenance": reading.provenance,
+        }
+        self._file(case).write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def _file(self, case: Case) -> IO[str]:
+        if case.id not in self._files:
+            path = self._folder / f"{case.id}.jsonl"
+            self._files[case.id] = path.open("w", encoding="utf-8", errors="surrogatepass")
+        return self._files[case.id]

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from emoprefer_bench import prompts
+from emoprefer_bench.cases import Case, Tally
+from emoprefer_bench.decoders import Decoders
+from emoprefer_bench.engines import function
+from emoprefer_bench.pairs import Answer, Sampling
+from emoprefer_bench.runner import Runner, Seat
+from emoprefer_bench.store import Store
+from emoprefer_bench.transcripts import Transcripts
+
+
+class Judge:
+    """A scripted judge that notes what it is asked."""
+
+    def __init__(self, answer=lambda question: "a1", **settings):
+        self.asked = []
+
+        def note(question):
+            self.asked.append(question)
+            return answer(question)
+
+        self.engine = function(note, durable=True, **settings)
+
+
+def run(tmp_path, tallies, judge, llm=None, **settings):
+    """Run tallies to the end."""
+
+    async def main():
+        log = tmp_path / "log"
+        llms = {"llm": Seat("llm", llm.engine, log)} if llm else {}
+        with Store(tmp_path / "answers") as store, Transcripts(tmp_path / "transcripts") as transcripts:
+            runner = Runner(
+                tallies,
+                Seat("judge", judge.engine, log),
+                llms,
+                pack=prompts.load(),
+                store=store,
+                decoders=Decoders(log),
+                progress=settings.pop("progress", lambda done, total, clip: None),
+                transcripts=transcripts,
+                **settings,
+            )
+            await runner.run()
+
+    asyncio.run(main())
+
+
+def tally(pairs, prompt="S1", rounds=1, **changes):
+    """An empty tally of a case on these pairs."""
+    llm = "llm" if prompt in ("S3", "S4") else None
+    return Tally.empty(Case("judge", prompt, "data", "text+subtitle", llm, **changes), pairs, rounds)
+
+
+def test_s1_asks_both_orders_of_every_pair_once(tmp_path, pairs):
+    """Twelve questions for six pairs, but a pair of equal texts is the same question in both orders."""
+    judge = Judge()
+    one = tally(pairs)
+    run(tmp_path, [one], judge)
+    assert len(judge.asked) == len({question.key for question in judge.asked}) == 11
+    assert one.complete
+    assert [reading.label for reading in one.rounds[0].exchanged] == ["a1"] * 6
+    assert (one.asked, one.stored) == (11, 1)
+
+
+def test_a_second_run_asks_nothing(tmp_path, pairs):
+    """All answers come from the store, and the verdicts are the same."""
+    first, second, judge = tally(pairs), tally(pairs), Judge(lambda q: "a2" if "sad" in q.prompt else "a1")
+    run(tmp_path, [first], judge)
+    asked = len(judge.asked)
+    run(tmp_path, [second], judge)
+    assert len(judge.asked) == asked
+    assert second.rounds == first.rounds
+    assert (second.asked, second.stored) == (0, 12)
+
+
+def test_the_description_of_a_clip_is_asked_once_for_s2_s3_s4_and_both_orders(tmp_path, pairs):
+    """Three clips, three descriptions, whatever builds on them."""
+    judge, llm = Judge(lambda q: "The person is glad." if "Describe" in q.prompt else "a1"), Judge(lambda q: "a2")
+    tallies = [tally(pairs, prompt) for prompt in ("S1", "S2", "S3", "S4")]
+    run(tmp_path, tallies, judge, llm)
+    kinds = Counter("describe" if "Describe" in question.prompt else "judge" for question in judge.asked)
+    assert kinds["describe"] == 3
+    assert all(one.complete for one in tallies)
+    assert all("The person is glad." in question.prompt for question in llm.asked if "account of the" in question.prompt)
+
+
+def test_a_text_llm_gets_no_clip_and_no_subtitle(tmp_path, pairs):
+    """S3's LLM judges by the description alone."""
+    judge, llm = Judge(lambda q: "Plain."), Judge()
+    run(tmp_path, [tally(pairs, "S3")], judge, llm)
+    assert {question.clip for question in llm.asked} == {None}
+    assert not [question for question in llm.asked if "Sentence" in question.prompt]
+    assert all("Sentence" in question.prompt for question in judge.asked)
+
+
+def test_the_judge_is_asked_until_nothing_waits_for_it_and_then_exchanged(tmp_path, pairs):
+    """Two models that share a GPU are loaded once each."""
+    order = []
+    judge = Judge(lambda q: order.append("judge") or "a1")
+    llm = Judge(lambda q: order.append("llm") or "a1")
+    run(tmp_path, [tally(pairs, prompt) for prompt in ("S1", "S2", "S4")], judge, llm)
+    assert order == sorted(order)
+    assert order.count("llm") == 12
+
+
+def test_questions_about_a_clip_are_asked_together(tmp_path, pairs):
+    """The clips come one after the other, for all cases and rounds at once."""
+    judge = Judge(concurrency=1)
+    run(tmp_path, [tally(pairs), tally(pairs, "S2")], judge)
+    sentences = [question.prompt.split("Sentence ")[1][0] for question in judge.asked]
+    assert sentences == sorted(sentences)
+
+
+def test_identical_questions_in_flight_are_joined(tmp_path, pairs):
+    """Two cases that ask the same at the same time share one answer."""
+    judge = Judge()
+    run(tmp_path, [tally(pairs), tally(pairs)], judge)
+    assert len(judge.asked) == 11
+
+
+def test_greedy_rounds_are_one_question_and_sampled_rounds_are_not(tmp_path, pairs):
+    """Asking greedily again is no second opinion; sampling is, each round with a seed of its own."""
+    greedy, sampled = Judge(), Judge(sampling=Sampling(temperature=0.7))
+    run(tmp_path / "greedy", [tally(pairs, rounds=3)], greedy)
+    run(tmp_path / "sampled", [tally(pairs, rounds=3)], sampled)
+    assert len(greedy.asked) == 11
+    assert len(sampled.asked) == 33
+    assert len({question.seed for question in sampled.asked}) == 33
+
+
+def test_rows_that_share_a_clip_keep_their_own_verdicts(tmp_path, pairs):
+    """Nothing is keyed by the clip's name: rows 0 and 3 are about one clip and answered differently."""
+    judge = Judge(lambda q: "a2" if "Description a1: afraid" in q.prompt else "a1")
+    one = tally(pairs)
+    run(tmp_path, [one], judge)
+    assert [reading.label for reading in one.rounds[0].forward] == ["a1", "a1", "a1", "a2", "a1", "a1"]
+
+
+@pytest.mark.parametrize(("finish", "provenance"), [("error", "error"), ("refused", "refused"), ("overlong", "error")])
+def test_a_failed_step_gives_a_verdict_that_says_so(tmp_path, pairs, finish, provenance):
+    """Where the description failed, nothing is asked on top of it."""
+    judge = Judge(lambda q: Answer("no", finish))
+    one = tally(pairs, "S2")
+    run(tmp_path, [one], judge)
+    assert {reading.provenance for reading in one.rounds[0].forward} == {provenance}
+    assert all("Describe" in question.prompt for question in judge.asked)
+
+
+def test_an_error_is_asked_again_in_the_next_run(tmp_path, pairs):
+    """What failed is no final answer."""
+    broken, mended = Judge(lambda q: Answer("boom", "error")), Judge()
+    run(tmp_path, [tally(pairs)], broken)
+    one = tally(pairs)
+    run(tmp_path, [one], mended)
+    assert len(mended.asked) == 11
+    assert {reading.provenance for reading in one.rounds[0].forward} == {"parsed"}
+
+
+def test_progress_counts_every_verdict(tmp_path, pairs):
+    """The last report says that all is done."""
+    seen = []
+    run(tmp_path, [tally(pairs, rounds=2)], Judge(), progress=lambda done, total, clip: seen.append((done, total)))
+    assert seen == [(number, 24) for number in range(1, 25)]
