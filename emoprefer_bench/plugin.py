@@ -1,0 +1,211 @@
+"""The pytest plugin: wires options, models, leases, trials and reports together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emoprefer_bench import controls, options
+from emoprefer_bench import gpus as gpu_leases
+from emoprefer_bench.cases import Case, takes
+from emoprefer_bench.collector import Collector
+from emoprefer_bench.models import DATASETS, ModelInfo, Models, case_of
+from emoprefer_bench.progress import Progress
+from emoprefer_bench.prompts import PromptPack
+
+if TYPE_CHECKING:
+    from emoprefer_bench.engines.engine import Engine
+    from emoprefer_bench.trial import Settings, Trial
+
+MODELS = pytest.StashKey[Models]()
+SETTINGS = pytest.StashKey["Settings"]()
+TRIALS = pytest.StashKey[dict[str, "Trial"]]()
+PACK = pytest.StashKey[PromptPack]()
+COLLECTOR = pytest.StashKey[Collector]()
+RESULT = pytest.StashKey[dict[str, Any]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options."""
+    options.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers, and the plugins that find models, gather results and show progress."""
+    config.addinivalue_line("markers", "emoprefer(case): the case that a test is for (set by the plugin)")
+    config.addinivalue_line("markers", "gpu: a case whose model needs a GPU")
+    config.addinivalue_line("markers", "cpu: a case whose model needs none")
+    config.stash[DATASETS] = options.dataset_names(config)
+    config.stash[PACK] = options.prompt_pack(config)
+    config.stash[TRIALS] = {}
+    models = config.stash[MODELS] = Models(config)
+    config.pluginmanager.register(controls, "emoprefer-controls")
+    config.pluginmanager.register(models, "emoprefer-models")
+    config.pluginmanager.register(Progress(config), "emoprefer-progress")
+    if not hasattr(config, "workerinput"):
+        collector = config.stash[COLLECTOR] = Collector(config, config.stash[PACK])
+        config.pluginmanager.register(collector, "emoprefer-collector")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse an --emoprefer-llm that is no model, before anything runs."""
+    name, known = session.config.option.emoprefer_llm, session.config.stash[MODELS].known
+    if name and name not in known:
+        raise pytest.UsageError(f"--emoprefer-llm {name}: no such model; there are {', '.join(sorted(known)) or 'none'}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401  # xdist's own types
+    """Keep a model's cases together under a plain -n N."""
+    if config.getoption("dist") != "load":
+        return None
+    from emoprefer_bench.scheduling import ModelScheduling  # noqa: PLC0415
+
+    return ModelScheduling(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """-n auto: one worker a visible GPU; without any, xdist decides."""
+    return len(gpu_leases.visible()) or None
+
+
+@pytest.fixture(scope="session")
+def gpus(request: pytest.FixtureRequest) -> Iterator[gpu_leases.Gpus]:
+    """The GPUs leased to the current model (and its text LLM); leased anew when the model changes."""
+    info: ModelInfo = request.param
+    known = request.config.stash[MODELS].known
+    llms = {case.llm for item in request.session.items if (case := case_of(item)) and case.model == info.name}
+    count = max([info.gpus, *(known[llm].gpus for llm in llms if llm in known and info.gpus)])
+    with gpu_leases.lease(count, gpu_leases.visible(), gpu_leases.lock_folder()) as leased:
+        yield leased
+
+
+@dataclass(frozen=True)
+class BoundCase:
+    """A case inside its test: `run` it, once."""
+
+    case: Case
+    run: Callable[[], dict[str, Any]]
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest, gpus: gpu_leases.Gpus) -> BoundCase:
+    """The case of this test. `case.run()` asks, matches and scores, puts the result on the report, and returns it."""
+    selected = case_of(request.node)
+    if selected is None:
+        raise pytest.UsageError(f"{request.node.nodeid}: the fixture `case` needs a model; declare one in conftest.py")
+    config = request.config
+    engines = _engines(request, selected)
+    for name, engine in engines.items():
+        if lacking := engine.missing():
+            pytest.skip(f"{name}: {lacking}")
+
+    def run() -> dict[str, Any]:
+        return _run(request, selected)
+
+    if selected.model not in config.stash[TRIALS]:
+        config.stash[TRIALS][selected.model] = _trial(request, selected)
+    return BoundCase(selected, run)
+
+
+def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
+    """The engines that the case's fixtures declare: the judge, and the text LLM where it has one."""
+    from emoprefer_bench.engines.weights import WeightsError  # noqa: PLC0415
+
+    names = dict.fromkeys(name for name in (case.model, case.llm) if name)
+    try:
+        return {name: request.getfixturevalue(name) for name in names}
+    except WeightsError as error:
+        pytest.skip(str(error))
+
+
+def _trial(request: pytest.FixtureRequest, first: Case) -> Trial:
+    """All that is asked of the model in this process: every selected case that can run here."""
+    from emoprefer_bench.trial import Trial  # noqa: PLC0415
+
+    config = request.config
+    alone = hasattr(config, "workerinput") and config.getoption("dist", "no") not in ("load", "no")
+    items = [request.node] if alone else request.session.items
+    engines: dict[str, Engine] = {}
+    selected = []
+    for case in (case_of(item) for item in items):
+        if case is None or case.model != first.model or case in selected or _why_not(config, case):
+            continue
+        try:
+            of_case = _engines(request, case)
+        except pytest.skip.Exception:
+            continue
+        if not any(engine.missing() for engine in of_case.values()):
+            engines |= of_case
+            selected.append(case)
+    return Trial(_settings(config), first.model, selected, engines)
+
+
+def _run(request: pytest.FixtureRequest, case: Case) -> dict[str, Any]:
+    """Run the case's trial, if no other case did, and put the result on the item before anything can fail."""
+    config = request.config
+    trial = config.stash[TRIALS][case.model]
+    progress: Progress = config.pluginmanager.get_plugin("emoprefer-progress")
+    try:
+        trial.run(progress.of(request.node))
+    except KeyboardInterrupt:
+        _keep_incomplete(config, trial)
+        raise
+    result = trial.result(case)
+    if result:
+        request.node.stash[RESULT] = {"case": result, "dataset": trial.dataset(case).described()}
+    if fault := trial.fault(case):
+        pytest.fail(fault, pytrace=False)
+    assert result is not None
+    return result
+
+
+def _keep_incomplete(config: pytest.Config, trial: Trial) -> None:
+    """An interrupted test has no report, so what its trial has is handed over directly."""
+    for case in trial.cases if COLLECTOR in config.stash else ():
+        if result := trial.result(case):
+            config.stash[COLLECTOR].add(result, trial.dataset(case).described(), "interrupted")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a case that can't run here before anything is leased or loaded."""
+    selected = case_of(item)
+    if selected and (reason := _why_not(item.config, selected)):
+        pytest.skip(reason)
+
+
+def _why_not(config: pytest.Config, case: Case) -> str | None:
+    """All that is missing for a case, each with the way to get it."""
+    known, reasons = config.stash[MODELS].known, []
+    info = known[case.model]
+    if not takes(info.modality, case.modality):
+        reasons.append(f"{case.model} takes {info.modality}, not {case.modality} (--emoprefer-modality)")
+    if lacking := _settings(config).sources[case.dataset].missing():
+        reasons.append(lacking)
+    for name, use in ((case.model, ""), (case.llm, f", the text LLM of {case.prompt} (--emoprefer-llm chooses another)")):
+        if name and name not in known:
+            reasons.append(f"there is no model {name}{use}")
+        elif name and known[name].gpus > len(gpu_leases.visible()):
+            reasons.append(f"{name} needs {known[name].gpus} GPU(s) and {len(gpu_leases.visible())} are visible{use}")
+    return "; ".join(reasons) or None
+
+
+def _settings(config: pytest.Config) -> Settings:
+    if SETTINGS not in config.stash:
+        config.stash[SETTINGS] = options.settings(config, config.stash[PACK])
+    return config.stash[SETTINGS]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    """Put the result on the report of the test's call, which also travels from xdist workers."""
+    report = yield
+    if selected := case_of(item):
+        report.emoprefer_case = selected.named()
+        if call.when == "call" and RESULT in item.stash:
+            report.emoprefer = item.stash[RESULT]
+    return report

@@ -1,0 +1,54 @@
+"""One model's cases stay on one xdist worker, so that the model is loaded once and its clips are decoded once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+PENDING = 2  # xdist runs an item only when it knows the next one
+
+
+class ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed strictly
+    """A unit of work is all that was collected for one model; other tests are units of their own.
+
+    A case that took its worker down is given up, and the rest of its unit goes to another worker. (`--dist loadgroup` loses
+    groups on pytest 9.2, xdist#1386, and hangs after a crash, xdist#1371.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return model_in(nodeid) or nodeid
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Requeue what a lost worker had not finished, but for the item that it died on, whose id is returned."""
+        units = self.assigned_work.pop(node)
+        unfinished = {scope: [item for item, done in unit.items() if not done] for scope, unit in units.items()}
+        pending = [item for items in unfinished.values() for item in items]
+        if not pending:
+            return None
+        crashed = pending[0]
+        for scope, items in unfinished.items():
+            rest: dict[str, Any] = dict.fromkeys((item for item in items if item != crashed), False)
+            if rest:
+                self.workqueue[scope] = rest
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return crashed
+
+    def _reschedule(self, node: WorkerController) -> None:
+        if node.shutting_down:
+            return
+        while self._pending_of(self.assigned_work[node]) < PENDING:
+            if not self.workqueue:
+                node.shutdown()
+                return
+            self._assign_work_unit(node)
+
+
+def model_in(nodeid: str) -> str | None:
+    """The model in the id of a parametrized case (`...[model-S1-demo]`), or None."""
+    _, bracket, parameters = nodeid.partition("[")
+    return parameters.rstrip("]").split("-")[0] if bracket else None

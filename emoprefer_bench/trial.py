@@ -1,0 +1,148 @@
+"""A trial: everything that is asked of one model in a run, all its cases at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emoprefer_bench.cases import Case, Tally, result
+from emoprefer_bench.datasets import Dataset, DatasetError, Source, read
+from emoprefer_bench.decoders import Decoders
+from emoprefer_bench.engines.child import sweep
+from emoprefer_bench.engines.engine import Engine
+from emoprefer_bench.pairs import Clip
+from emoprefer_bench.prompts import PromptPack
+from emoprefer_bench.runner import Runner, Seat
+from emoprefer_bench.store import Store, StoreError
+from emoprefer_bench.transcripts import Transcripts
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the options of a run say, for every trial alike."""
+
+    out: Path
+    sources: dict[str, Source]
+    pack: PromptPack
+    rounds: int = 1
+    limit: int | None = None
+    fresh: bool = False
+    coresident: bool = False
+
+
+class Trial:
+    """All cases of one model: `cases`. `engines` has the judge and the text LLMs of its cases by their names."""
+
+    def __init__(self, settings: Settings, judge: str, selected: list[Case], engines: dict[str, Engine]) -> None:
+        self._settings = settings
+        self.cases = selected
+        self._datasets: dict[str, Dataset | DatasetError] = {}
+        self._tallies: dict[str, Tally] = {}
+        logs = settings.out / "logs"
+        self._seats = {name: Seat(name, engine, logs / f"{name}.log") for name, engine in engines.items()}
+        self._judge = self._seats[judge]
+        self._failure: StoreError | None = None
+        self._ran = False
+
+    def run(self, progress: Progress) -> None:
+        """Ask everything, once; a second call returns at once. An interrupt leaves what was answered so far."""
+        if self._ran:
+            return
+        self._ran = True
+        sweep()
+        self._read_datasets(progress)
+        try:
+            asyncio.run(self._run(progress))
+        except StoreError as error:
+            self._failure = error
+
+    def result(self, case: Case) -> dict[str, Any] | None:
+        """The case's result for the report, also of a case that was interrupted; None where nothing could be asked."""
+        tally = self._tallies.get(case.id)
+        if tally is None or tally.failure:
+            return None
+        llm = self._seats[case.llm] if case.llm else None
+        return result(tally, {"judge": _described(self._judge), "llm": _described(llm) if llm else None})
+
+    def fault(self, case: Case) -> str | None:
+        """Why the case has no result, or one that is worth nothing: what is wrong, where, and how to mend it; or None."""
+        dataset = self._datasets.get(case.dataset)
+        if isinstance(dataset, DatasetError):
+            return str(dataset)
+        tally = self._tallies[case.id]
+        return tally.failure or (str(self._failure) if self._failure else None) or tally.deaf_or_blind()
+
+    def dataset(self, case: Case) -> Dataset:
+        """The case's data set, of a case that has a result."""
+        dataset = self._datasets[case.dataset]
+        assert isinstance(dataset, Dataset)
+        return dataset
+
+    async def _run(self, progress: Progress) -> None:
+        def told(done: int, total: int, clip: Clip) -> None:
+            progress(done, total, clip.name)
+
+        out = self._settings.out
+        with Store(out / "answers", fresh=self._settings.fresh) as store, Transcripts(out / "transcripts") as transcripts:
+            runner = Runner(
+                list(self._tallies.values()),
+                self._judge,
+                self._seats,
+                pack=self._settings.pack,
+                store=store,
+                decoders=Decoders(out / "logs" / "decoder.log"),
+                progress=told,
+                transcripts=transcripts,
+                coresident=self._settings.coresident,
+            )
+            await runner.run()
+
+    def _read_datasets(self, progress: Progress) -> None:
+        """Read each data set as strictly as the most demanding of its cases needs; a faulty one fails its own cases alone."""
+        for name in dict.fromkeys(case.dataset for case in self.cases):
+            of_dataset = [case for case in self.cases if case.dataset == name]
+            needs = (any(c.sound for c in of_dataset), any(c.picture for c in of_dataset), any(c.subtitles for c in of_dataset))
+            try:
+                dataset = _read(self._settings, name, needs, progress)
+            except DatasetError as error:
+                self._datasets[name] = error
+                continue
+            self._datasets[name] = dataset
+            for case in of_dataset:
+                self._tallies[case.id] = Tally.empty(case, dataset.pairs, self._settings.rounds)
+
+
+def _read(settings: Settings, name: str, needs: tuple[bool, bool, bool], progress: Progress) -> Dataset:
+    sound, picture, subtitles = needs
+    return read(
+        settings.sources[name],
+        sound=sound,
+        picture=picture,
+        subtitles=subtitles,
+        limit=settings.limit,
+        cache=settings.out,
+        progress=lambda done, total: progress(done, total, f"checking the clips of {name}"),
+    )
+
+
+def _described(seat: Seat) -> dict[str, Any]:
+    sampling = seat.engine.sampling
+    return {
+        "name": seat.name,
+        "engine": seat.engine.name,
+        "device": seat.device or None,
+        "identity": seat.engine.identity(),
+        "sampling": {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": sampling.top_k,
+            "repetition_penalty": sampling.repetition_penalty,
+            "max_tokens": sampling.max_tokens,
+        },
+        "greedy": sampling.greedy,
+    }

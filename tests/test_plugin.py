@@ -1,0 +1,236 @@
+"""The plugin as a pytest user meets it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET  # noqa: N817  # its usual name
+
+import pytest
+
+
+def test_importing_the_plugin_loads_nothing_heavy():
+    """A user of pytest who runs something else waits for none of our libraries."""
+    heavy = ("torch", "vllm", "transformers", "numpy", "pandas", "av", "tabulate", "xdist")
+    script = f"import sys, emoprefer_bench.plugin; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_ids_name_model_prompt_and_data_set(bench):
+    """A judge without a prompt is one case a data set; others have one for each prompt."""
+    result = bench.run("--collect-only", "-q")
+    lines = [line.partition("::")[2] for line in result.outlines if "::" in line]
+    assert "test_preference[judge-S2-toy]" in lines
+    assert "test_preference[longer-toy]" in lines
+    assert len(lines) == len(set(lines)) == 4 * (4 + 3)
+
+
+@pytest.mark.parametrize(
+    ("expression", "count"), [("judge", 16), ("S2 and toy", 1), ("toy and not judge", 3), ("longer or random", 8)]
+)
+def test_k_selects_by_any_part_of_an_id(bench, expression, count):
+    """`-k` works on models, prompts and data sets."""
+    result = bench.run("--collect-only", "-q", "-k", expression)
+    assert len([line for line in result.outlines if "::" in line]) == count
+
+
+def test_m_selects_by_need_of_a_gpu(bench):
+    """`-m cpu` is what runs anywhere."""
+    bench.pytester.makeconftest(
+        "import emoprefer_bench\n"
+        "@emoprefer_bench.model(gpus=1)\ndef large(gpus): raise AssertionError('never made')\n"
+    )
+    result = bench.run("--collect-only", "-q", "-m", "gpu")
+    assert {line.partition("[")[2].split("-")[0] for line in result.outlines if "::" in line} == {"large"}
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_run_ends_with_a_table_and_a_report(bench, workers):
+    """Scores stand in the terminal and in the JSON, the same alone and on two workers."""
+    result = bench.run("-k", "toy", *workers)
+    result.assert_outcomes(passed=7)
+    result.stdout.fnmatch_lines(["*emotion preference*", "toy: 3 pairs, 3 labelled, 2 clips*", "judge * S4 *33.33*"])
+    cases = bench.cases()
+    assert cases["judge-S1-toy"]["verdicts"][0]["forward"] == ["a1", "a1", "a1"]
+    assert cases["judge-S1-toy"]["scores"]["acc2"]["mean"] == 0.5
+    assert cases["longer-toy"]["scores"]["acc2"]["mean"] == 1.0
+    assert cases["judge-S1-toy"]["scores"]["swap"]["mean"] == 0.0
+    assert all(case["complete"] and case["outcome"] == "passed" for case in cases.values())
+    assert len(bench.asked()) == len(set(bench.asked()))
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_second_run_asks_nothing_and_says_the_same(bench, workers):
+    """All answers come from the store, also in another arrangement of processes."""
+    bench.run("-k", "toy")
+    asked, first = bench.asked(), bench.cases()
+    bench.run("-k", "toy", *workers)
+    assert bench.asked() == asked
+    assert {name: case["scores"] for name, case in bench.cases().items()} == {name: case["scores"] for name, case in first.items()}
+    assert bench.cases()["judge-S2-toy"]["questions"]["asked"] == 0
+
+
+def test_fresh_asks_everything_again(bench):
+    """`--emoprefer-fresh` leaves the store unread."""
+    bench.run("-k", "judge and S1 and toy")
+    bench.run("-k", "judge and S1 and toy", "--emoprefer-fresh")
+    assert len(bench.asked()) == 2 * len(set(bench.asked()))
+
+
+def test_a_case_run_alone_shares_what_others_asked(bench):
+    """S3 after S2 asks for no description again."""
+    bench.run("-k", "judge and S2 and toy")
+    before = len(bench.asked())
+    bench.run("-k", "judge and S3 and toy")
+    assert len(bench.asked()) - before == 6
+
+
+def test_limit_takes_the_first_pairs(bench):
+    """`--emoprefer-limit` is for a quick look."""
+    bench.run("-k", "longer and toy", "--emoprefer-limit", "2")
+    assert bench.cases()["longer-toy"]["rows"] == 2
+    assert bench.report()["manifest"]["limit"] == 2
+
+
+def test_rounds_are_scored_each(bench):
+    """Three rounds give a mean and a deviation."""
+    bench.run("-k", "judge and S1 and toy", "--emoprefer-rounds", "3")
+    score = bench.cases()["judge-S1-toy"]["scores"]["acc3"]
+    assert len(score["rounds"]) == 3
+    assert score["sd"] == 0.0
+
+
+def test_the_json_goes_where_it_is_wanted(bench):
+    """`--emoprefer-json` writes the same document, also without the terminal plugin."""
+    bench.run("-k", "longer and toy", "--emoprefer-json", "there/report.json", "-p", "no:terminal", apart=True)
+    assert bench.report("there/report.json") == bench.report()
+
+
+def test_a_prompt_pack_is_used_and_named(bench):
+    """Another wording asks other questions, and the report says whose."""
+    names = ("subtitle", "describe", "judge_described", "compare", "reason", "conclude")
+    pack = bench.pytester.path / "mine.toml"
+    pack.write_text("name = 'mine'\njudge = 'Short: {a1} {a2}'\n" + "".join(f"{name} = 'x'\n" for name in names))
+    bench.run("-k", "judge and S1 and toy")
+    bench.run("-k", "judge and S1 and toy", "--emoprefer-prompts", "mine.toml")
+    assert len(set(bench.asked())) == 12
+    assert bench.report()["manifest"]["prompts"]["name"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--emoprefer-llm", "nobody"], "*--emoprefer-llm nobody: no such model; there are *judge*"),
+        (["--emoprefer-data", "demo=x.csv"], "*the name 'demo' is taken already*"),
+        (["--emoprefer-data", "nonsense"], "*--emoprefer-data*"),
+        (["--emoprefer-rounds", "0"], "*--emoprefer-rounds*"),
+        (["--emoprefer-modality", "smell"], "*--emoprefer-modality*"),
+        (["--emoprefer-prompts", "nothing.toml"], "*nothing.toml: can't read the prompt pack*"),
+    ],
+)
+def test_a_wrong_option_is_one_message_and_status_4(bench, options, message):
+    """What the user typed is named, and no traceback of ours is shown."""
+    result = bench.run("-k", "longer and toy", *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (result.stderr if any("error" in line.lower() for line in result.errlines) else result.stdout).fnmatch_lines([message])
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_data_set_with_faults_fails_its_cases_with_all_of_them(bench):
+    """Every fault at once, with file and row; other data sets run."""
+    (bench.data / "bad.csv").write_text("name,a1,a2,preference\nc1,,x,a1\nc2,x,y,better\n")
+    result = bench.run("-k", "longer and (toy or bad)", "--emoprefer-data", f"bad={bench.data / 'bad.csv'}")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*bad.csv, row *", "*bad.csv, row *"])
+    assert "plugin.py" not in "".join(line for line in result.outlines if "Error" in line)
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_missing_data_and_gpus_are_skips_that_say_how_to_get_them(bench, monkeypatch):
+    """A case that can't run here names all it lacks."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    bench.pytester.makeconftest(
+        "import emoprefer_bench\n"
+        "@emoprefer_bench.model(gpus=2)\ndef large(gpus): raise AssertionError('never made')\n"
+    )
+    result = bench.run("-rs", "-k", "large and S1")
+    result.assert_outcomes(skipped=4)
+    result.stdout.fnmatch_lines_random(
+        ["*MERChallenge/MER2025*large needs 2 GPU(s) and 0 are visible*", "*there is no file*preference_emopreferv2.csv*"]
+    )
+    assert bench.cases()["large-S1-toy"]["outcome"] == "skipped"
+
+
+def test_a_model_that_cannot_take_the_modality_is_skipped(bench):
+    """Asked for sound, a text judge is no judge."""
+    result = bench.run("-rs", "-k", "judge and S1 and toy", "--emoprefer-modality", "audio")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*judge takes text, not audio*"])
+
+
+def test_x_stops_at_the_first_failure_and_reports_it(bench):
+    """The failed case is in the report with its reason."""
+    (bench.data / "toy.csv").write_text("name,a1\nc1,x\n")
+    result = bench.run("-x", "-k", "judge and toy")
+    result.assert_outcomes(failed=1)
+    (case,) = bench.cases().values()
+    assert case["outcome"] == "failed"
+    assert "the column a2 is missing" in case["reason"]
+    assert "During handling" not in result.stdout.str()
+
+
+def test_lf_runs_what_failed(bench):
+    """After the data set was mended, --lf runs its cases alone."""
+    broken = "name,a1\nc1,x\n"
+    whole = (bench.data / "toy.csv").read_text()
+    (bench.data / "toy.csv").write_text(broken)
+    bench.run("-k", "judge and S1 and toy")
+    (bench.data / "toy.csv").write_text(whole)
+    bench.run("--lf").assert_outcomes(passed=1)
+
+
+def test_junit_xml_has_each_case_once(bench):
+    """Progress reports leave no trace in it."""
+    bench.run("-k", "toy", "--junitxml", "junit.xml")
+    cases = ET.parse(bench.pytester.path / "junit.xml").getroot().iter("testcase")  # noqa: S314  # we wrote it
+    assert sorted(case.get("name") for case in cases)[0] == "test_preference[always_a1-toy]"
+
+
+def test_quiet_and_verbose_show_less_and_more(bench):
+    """-q keeps the two scores that matter most, -v adds strict scores and costs, -qq is silent."""
+    quiet, verbose = bench.run("-q", "-k", "toy"), bench.run("-v", "-k", "toy")
+    assert "acc3" not in quiet.stdout.str()
+    assert "waf2" in quiet.stdout.str()
+    verbose.stdout.fnmatch_lines(["*strict_waf2*", "*from the store*"])
+    assert "waf2" not in bench.run("-qq", "-k", "toy").stdout.str()
+
+
+def test_a_model_must_take_its_lease(bench):
+    """A fixture without `gpus` is refused where it is written."""
+    bench.pytester.makeconftest("import emoprefer_bench\n@emoprefer_bench.model()\ndef mine(): pass\n")
+    result = bench.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*the model mine must take the fixture `gpus`*"])
+
+
+def test_plain_tests_beside_the_benchmark_are_untouched(bench):
+    """The plugin is installed everywhere; a project without cases sees nothing of it."""
+    bench.pytester.makepyfile(test_plain="def test_it(): pass")
+    result = bench.run("test_plain.py")
+    result.assert_outcomes(passed=1)
+    assert "emotion preference" not in result.stdout.str()
+    assert not (bench.pytester.path / ".emoprefer").exists()
+
+
+def test_progress_is_shown_while_a_case_runs(bench):
+    """A line now and then, under capture and on workers, that counts as no result."""
+    bench.pytester.makeconftest(
+        "import time, emoprefer_bench, emoprefer_bench.progress\n"
+        "emoprefer_bench.progress.LOG_SECONDS = 0.05\n"
+        "@emoprefer_bench.model(gpus=0, modality='text', prompts=('S1',))\n"
+        "def slow(gpus): return emoprefer_bench.function(lambda q: time.sleep(0.1) or 'a1', name='slow')\n"
+    )
+    for workers in ((), ("-n", "1")):
+        result = bench.run("-k", "slow and toy", *workers)
+        result.assert_outcomes(passed=1)
+        result.stdout.fnmatch_lines(["*slow*/6 verdicts (*%)*/s*left*c?"])
