@@ -1,4 +1,4 @@
-"""Decoding ahead of the model, in processes of its own: a clip is decoded once and held while questions about it are open."""
+"""Decoding ahead of the model, in processes of its own: once a clip, held while questions about it are open."""
 
 from __future__ import annotations
 
@@ -66,7 +66,13 @@ class Decoders:
             await self._end(child)
 
     async def _start(self) -> Child:
-        child = Child(Launch((sys.executable, "-m", "emoprefer_bench.media"), {"model": "decoder", "options": {}}, self._log))
+        child = Child(
+            Launch(
+                (sys.executable, "-m", "emoprefer_bench.engines.decoder"),
+                {"model": "decoder", "options": {}},
+                self._log,
+            )
+        )
         self._children.append(child)
         await child.start()
         return child
@@ -78,7 +84,7 @@ class Decoders:
 
 
 class HeldClip:
-    """A clip while questions about it are open. What is decoded for the first is there for the others, until it is released."""
+    """A clip while questions about it are open: what was decoded for the first is there for the others."""
 
     def __init__(self, clip: Clip, decoders: Decoders) -> None:
         self.clip = clip

@@ -1,0 +1,153 @@
+"""Data sets: a CSV file and its media in, pairs out. Every fault is found before a model loads, all are told at once.
+
+`<folder of the CSV>/video/<name>.mp4` and `<folder of the CSV>/audio/<name>.wav` are the clip of a row. This module
+imports nothing heavy, since it is asked hundreds of times whether a data set is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from emoprefer_bench.pairs import Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from emoprefer_bench.pairs import Clip
+    from emoprefer_bench.tables import Row
+
+FAULTS_SHOWN = 20
+GATED = "ask for access to MERChallenge/MER2025 on the Hugging Face hub, then place it as dataset/README.md says"
+
+
+class DatasetError(Exception):
+    """A data set can't be used. `faults` has a sentence each, with file and row; the message shows the first ones."""
+
+    def __init__(self, name: str, faults: list[str]) -> None:
+        self.faults = faults
+        number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        lines = [f"data set {name}: {number}", *faults[:FAULTS_SHOWN]]
+        if len(faults) > FAULTS_SHOWN:
+            lines.append(f"and {len(faults) - FAULTS_SHOWN} more")
+        super().__init__("\n  ".join(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a data set lies, and `access`: what to do where it doesn't."""
+
+    name: str
+    csv: Path
+    access: str = "put a CSV file there, and its clips into the folder video beside it"
+
+    def missing(self, *, media: bool = True) -> str | None:
+        """Say in one sentence what is missing, the CSV or (where asked for) its media, and how to get it; or None."""
+        if not self.csv.is_file():
+            return f"data set {self.name} is not here, there is no file {self.csv}: {self.access}"
+        folder = self.csv.parent
+        if media and not any((folder / kind).is_dir() for kind in ("video", "audio")):
+            return f"data set {self.name} has no clips, there is no folder {folder / 'video'}: {self.access}"
+        return None
+
+
+def built_in(root: Path) -> dict[str, Source]:
+    """Give the data sets that have names of their own, below the folder `root` (the repository's `dataset`)."""
+    sources = (
+        Source("demo", root / "demo/preference_demo.csv", "make it by `python -m emoprefer_bench.demo`"),
+        Source("emoprefer", root / "preference_emoprefer.csv", GATED),
+        Source("emopreferv2", root / "preference_emopreferv2.csv", GATED),
+    )
+    return {source.name: source for source in sources}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set without faults, in the order of its rows."""
+
+    name: str
+    pairs: list[Pair]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the row digests, in order."""
+        return hashlib.sha256("".join(map(row_digest, self.pairs)).encode()).hexdigest()
+
+    @cached_property
+    def labelled(self) -> int:
+        """How many pairs have a human label."""
+        return sum(pair.label is not None for pair in self.pairs)
+
+    def described(self) -> dict[str, Any]:
+        """Give what a report says of the data set, in plain JSON types; lists are in row order, texts stay out."""
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "rows": len(self.pairs),
+            "labelled": self.labelled,
+            "clips": len({pair.clip.name for pair in self.pairs}),
+            "keys": [pair.key for pair in self.pairs],
+            "labels": [pair.label for pair in self.pairs],
+            "row_digests": [row_digest(pair) for pair in self.pairs],
+        }
+
+
+def row_digest(pair: Pair) -> str:
+    """Digest a row (SHA-256, hex): clip name, clip digest, texts and label. Equal rows of two runs share it."""
+    said = [pair.clip.name, pair.clip.digest, pair.a1, pair.a2, pair.label]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+
+
+def read(
+    source: Source,
+    *,
+    sound: bool,
+    picture: bool,
+    subtitles: bool,
+    limit: int | None = None,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Read a data set, whose clips have `sound`, `picture` and `subtitles` where these are asked for.
+
+    The tables are checked as a whole, the clips of the first `limit` rows. Clips are looked into once while they don't
+    change: what was found is kept in the folder `cache`. `progress` is called with the clips done and their number.
+    A clip without files is no fault where neither sound nor picture is asked for. Raises DatasetError.
+    """
+    from emoprefer_bench import clips, tables  # noqa: PLC0415  # pandas and PyAV, for a run that reads
+
+    faults: list[str] = []
+    rows = tables.read_rows(source.csv, faults)[:limit]
+    first_rows: dict[str, int] = {}
+    for row in rows:
+        first_rows.setdefault(row.name, row.number)
+    spoken = tables.read_subtitles(source.csv.parent, first_rows, faults) if subtitles else {}
+    whole: dict[str, Clip] = {}
+    for name, found in clips.find(source.csv.parent, list(first_rows), cache, progress).items():
+        fault = found if isinstance(found, str) else _lacks(found, sound=sound, picture=picture)
+        if fault:
+            faults.append(f"{source.csv}, row {first_rows[name]}: {fault}")
+        elif not isinstance(found, str):
+            whole[name] = replace(found, subtitle=spoken.get(name))
+    if faults:
+        raise DatasetError(source.name, faults)
+    return Dataset(source.name, [_pair(index, row, whole[row.name]) for index, row in enumerate(rows)])
+
+
+def _lacks(clip: Clip, *, sound: bool, picture: bool) -> str | None:
+    """Say what a clip lacks of what is asked for."""
+    if (sound or picture) and not clip.video and not clip.audio:
+        return f"there is no clip {clip.name}: neither video/{clip.name}.mp4 nor audio/{clip.name}.wav"
+    if picture and not clip.has_picture:
+        return f"clip {clip.name} has no picture: put one into video/, or ask for a modality without picture"
+    if sound and not clip.has_sound:
+        return f"clip {clip.name} has no sound track: add audio/{clip.name}.wav, or ask for a modality without sound"
+    return None
+
+
+def _pair(index: int, row: Row, clip: Clip) -> Pair:
+    return Pair(f"{index:05}:{row.name}", clip, row.a1, row.a2, row.label, row.model1, row.model2)
