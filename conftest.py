@@ -1,7 +1,7 @@
 """The models on trial: one fixture each, and nothing else. To add one, see "Your own model" in README.md."""
 
 import emoprefer_bench
-from emoprefer_bench.engines import ChildEngine
+from emoprefer_bench.engines.declared import ChildEngine
 from emoprefer_bench.gpus import Gpus
 
 

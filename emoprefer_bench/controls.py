@@ -1,12 +1,12 @@
 """Judges that never look at the clip. A score means something only beside theirs.
 
-On the 563 rows of EmoPrefer with a preferred text, picking the longer one is right about 80% of the time, which beats the best score
-published with that data set.
+On the 563 rows of EmoPrefer with a preferred text, picking the longer one is right about 80% of the time, which beats
+the best score published with that data set.
 """
 
 from __future__ import annotations
 
-from emoprefer_bench.engines import FunctionEngine, function
+from emoprefer_bench.engines.declared import FunctionEngine, function
 from emoprefer_bench.gpus import Gpus
 from emoprefer_bench.models import model
 from emoprefer_bench.pairs import Label, Question

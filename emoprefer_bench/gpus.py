@@ -1,8 +1,8 @@
 """Visible GPUs, and leases on them held by file locks.
 
-A lease is a lock on one file a GPU, taken all or nothing under a master lock, so that two waiting workers can't
-block each other. The kernel drops the locks when the last process that holds them ends: the engine's child inherits them,
-so a GPU isn't lent out while a child that outlived its parent still holds its memory.
+A lease is a lock on one file a GPU, taken all or nothing under a master lock, so that two waiting workers can't block
+each other. The kernel drops the locks when the last process that holds them ends: the engine's child inherits them, so
+a GPU isn't lent out while a child that outlived its parent still holds its memory.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _take(count: int, pool: Sequence[str], folder: Path) -> Gpus | None:
     turn = os.open(folder / "turn", os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        locked = {}
+        locked: dict[str, int] = {}
         for gpu in pool:
             if len(locked) == count:
                 break

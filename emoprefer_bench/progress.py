@@ -1,12 +1,14 @@
 """Progress while a long case runs: on a terminal one line that changes, elsewhere a line now and then.
 
-It travels as a test report of a phase of its own, `progress`: that crosses xdist, and pytest counts no such report as a result.
+It travels as a test report of a phase of its own, `progress`: that crosses xdist, and pytest counts no such report as a
+result.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -37,8 +39,9 @@ class Progress:
             last[0] = now
             rate = (done - begun[0][1]) / (now - begun[0][0]) if now > begun[0][0] else 0.0
             model = item.nodeid.partition("[")[2].split("-")[0]
-            line = f"{model}  {done}/{total} verdicts ({done / total:.0%})  {rate:.1f}/s  {_left(total - done, rate)}  {what}"
-            report = pytest.TestReport(item.nodeid, item.location, {}, "passed", None, PHASE, progress=line)
+            pace = f"{rate:.1f}/s  {_left(total - done, rate)}"
+            line = f"{model}  {done}/{total} verdicts ({done / total:.0%})  {pace}  {what}"
+            report = pytest.TestReport(item.nodeid, item.location, {}, "passed", None, PHASE, progress=line)  # type: ignore[arg-type]  # a phase of ours
             item.ihook.pytest_runtest_logreport(report=report)
 
         return tell
@@ -58,7 +61,7 @@ class Progress:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if report.when != PHASE or reporter is None or reporter.verbosity < 0 or hasattr(self._config, "workerinput"):
             return
-        capture = self._config.pluginmanager.get_plugin("capturemanager")
+        capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
         with capture.global_and_fixture_disabled():
             if self._interactive:
                 reporter.rewrite("  " + report.progress[: reporter._tw.fullwidth - 3], erase=True)  # noqa: SLF001

@@ -1,8 +1,8 @@
 """The runner asks: each question once, all about one clip while it is hot, every answer stored the moment it exists.
 
-A strategy is a deterministic function of the answers it gets. So a strategy that needs a model which isn't loaded is simply
-left, and run again when that model is: the answers it already had come from the store. That keeps memory bounded by the window of
-open clips, and two models on one GPU cost two loads.
+A strategy is a deterministic function of the answers it gets. So a strategy that needs a model which isn't loaded is
+simply left, and run again when that model is: the answers it already had come from the store. That keeps memory bounded
+by the window of open clips, and two models on one GPU cost two loads.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class Work:
 class Runner:
     """Runs all cases of one judge.
 
-    `llm` names for each case's LLM the seat that it has (the judge's own where they are the same). `progress` is called after every
-    verdict with how many there are and how many there will be.
+    `llm` names for each case's LLM the seat that it has (the judge's own where they are the same). `progress` is called
+    after every verdict with how many there are and how many there will be.
     """
 
     def __init__(

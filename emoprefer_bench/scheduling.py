@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 PENDING = 2  # xdist runs an item only when it knows the next one
 
 
-class ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed strictly
+class ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """A unit of work is all that was collected for one model; other tests are units of their own.
 
-    A case that took its worker down is given up, and the rest of its unit goes to another worker. (`--dist loadgroup` loses
-    groups on pytest 9.2, xdist#1386, and hangs after a crash, xdist#1371.)
+    A case that took its worker down is given up, and the rest of its unit goes to another worker. (`--dist loadgroup`
+    loses groups on pytest 9.2, xdist#1386, and hangs after a crash, xdist#1371.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -29,7 +29,7 @@ class ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist is no
         pending = [item for items in unfinished.values() for item in items]
         if not pending:
             return None
-        crashed = pending[0]
+        crashed: str = pending[0]
         for scope, items in unfinished.items():
             rest: dict[str, Any] = dict.fromkeys((item for item in items if item != crashed), False)
             if rest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench import metrics
+from emoprefer_bench import metrics, statistics
 from emoprefer_bench.counts import Verdicts
 
 if TYPE_CHECKING:
@@ -20,13 +20,18 @@ def scored(pairs: list[Pair], rounds: list[Round]) -> dict[str, Any]:
     labels = [pairs[row].label for row in rows]
     verdicts = [_verdicts(one, rows) for one in rounds]
     spreads = metrics.case_metrics(labels, verdicts)
+    intervals = statistics.cluster_bootstrap(labels, verdicts, [pairs[row].clip.name for row in rows])
     readings = [reading for one in rounds for reading in (*one.forward, *one.exchanged) if reading]
     return {
         "rows": len(rows),
         "labelled": sum(label is not None for label in labels),
-        "scores": {name: {**spread, "interval": None} for name, spread in spreads.items()},
+        "scores": {name: {**spread, "interval": _list(intervals[name])} for name, spread in spreads.items()},
         "provenance": dict(Counter(reading.provenance for reading in readings)),
     }
+
+
+def _list(interval: tuple[float, float] | None) -> list[float] | None:
+    return list(interval) if interval else None
 
 
 def _verdicts(one: Round, rows: list[int]) -> Verdicts:

@@ -1,19 +1,21 @@
 """Answers on disk: append-only JSON lines, keyed by content.
 
-Every process appends to a shard of its own, so no lock is needed, also on a network file system. Reading merges all shards.
-A line is written whole with one write, so it survives the death of the process that wrote it; it is flushed
-to the disk within a second (`FLUSH_SECONDS`), which the death of the machine needs. A line that was cut short is left out on reading.
+Every process appends to a shard of its own, so no lock is needed, also on a network file system. Reading merges all
+shards. A line is written whole with one write, so it survives the death of the process that wrote it; it is flushed to
+the disk within a second (`FLUSH_SECONDS`), which the death of the machine needs. A line that was cut short is left out
+on reading.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 import uuid
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from emoprefer_bench.pairs import Answer, Question
 
@@ -43,10 +45,12 @@ class Store:
             for path in sorted(folder.glob("*.jsonl")):
                 self._index(path)
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __len__(self) -> int:
@@ -105,14 +109,17 @@ class Store:
                 self._open_shard()
             assert self._writer is not None
             written = os.pwrite(self._writer, line, self._end)
-            if written < len(line):
-                raise OSError(28, os.strerror(28))
         except OSError as error:
-            raise StoreError(
-                f"{self.folder}: can't write an answer ({error.strerror}). Everything answered before is kept: "
-                "make room or name another folder with --emoprefer-out, and run the same command again.",
-            ) from error
+            raise self._unwritable(error.strerror) from error
+        if written < len(line):
+            raise self._unwritable(os.strerror(errno.ENOSPC))
         self._end += len(line)
+
+    def _unwritable(self, reason: str | None) -> StoreError:
+        return StoreError(
+            f"{self.folder}: can't write an answer ({reason}). Everything answered before is kept: "
+            "make room or name another folder with --emoprefer-out, and run the same command again.",
+        )
 
     def _open_shard(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

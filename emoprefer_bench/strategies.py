@@ -1,6 +1,7 @@
-"""S1-S4: how a pair becomes a verdict. Each is a few awaited questions; asking once, storing and order are the runner's.
+"""S1-S4: how a pair becomes a verdict. Each is a few awaited questions; asking once and storing are the runner's.
 
-Sources of the four: EmoPrefer (arXiv 2507.04278), section 4, where they are the prompts `normal`, `cot`, `cot2`, `cot3`.
+Sources of the four: EmoPrefer (arXiv 2507.04278), section 4, where they are the prompts `normal`, `cot`, `cot2`,
+`cot3`.
 """
 
 from __future__ import annotations

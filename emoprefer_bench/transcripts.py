@@ -1,7 +1,8 @@
 """What was said on the way to each verdict, written beside the report for people to read.
 
-One file a case, one JSON line a verdict, written anew by every run (answers from the store included), in the order in which the
-verdicts came. Texts and answers lie here and not in the report, which can so be shared where the data may not.
+One file a case, one JSON line a verdict, written anew by every run (answers from the store included), in the order in
+which the verdicts came. Texts and answers lie here and not in the report, which can so be shared where the data may
+not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.pairs import Pair
@@ -25,15 +26,19 @@ class Transcripts:
         self._folder = folder
         self._files: dict[str, IO[str]] = {}
 
-    def __enter__(self) -> Transcripts:
+    def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for file in self._files.values():
             file.close()
 
-    def write(self, case: Case, row: int, round_: int, pair: Pair, steps: Steps, reading: Reading, *, exchanged: bool) -> None:
+    def write(
+        self, case: Case, row: int, round_: int, pair: Pair, steps: Steps, reading: Reading, *, exchanged: bool
+    ) -> None:
         """Write one verdict. `pair` is in the order that was asked; `steps` are template and answer, first to last."""
         line = {
             "row": row,

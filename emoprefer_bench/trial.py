@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emoprefer_bench.cases import Case, Tally, result
+from emoprefer_bench.cases import Case, Tally
+from emoprefer_bench.cases import result as result_of
 from emoprefer_bench.datasets import Dataset, DatasetError, Source, read
 from emoprefer_bench.decoders import Decoders
 from emoprefer_bench.engines.child import sweep
@@ -67,7 +68,7 @@ class Trial:
         if tally is None or tally.failure:
             return None
         llm = self._seats[case.llm] if case.llm else None
-        return result(tally, {"judge": _described(self._judge), "llm": _described(llm) if llm else None})
+        return result_of(tally, {"judge": _described(self._judge), "llm": _described(llm) if llm else None})
 
     def fault(self, case: Case) -> str | None:
         """Why the case has no result, or one that is worth nothing: what is wrong, where, and how to mend it; or None."""

@@ -1,7 +1,7 @@
 """Matching: from the text of an answer to a verdict on the pair.
 
-Two readings stand side by side. The reference's reading always finds a label and is kept so that published scores can be
-matched. The strict reading never guesses: an answer that doesn't say which text it prefers has no label, and a
+Two readings stand side by side. The reference's reading always finds a label and is kept so that published scores can
+be matched. The strict reading never guesses: an answer that doesn't say which text it prefers has no label, and a
 provenance that says why.
 """
 

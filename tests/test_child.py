@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from emoprefer_bench.engines import worker as worker_module
 from emoprefer_bench.engines.child import LoadError
 from emoprefer_bench.engines.engine import ChildEngine
 from emoprefer_bench.gpus import Gpus
@@ -36,19 +37,19 @@ class Worker:
     """A worker script, and what it noted: process ids and prompts."""
 
     def __init__(self, folder, body="return prompt.upper()", load="pass"):
-        import emoprefer_bench.engines.worker as module
-
         self.script = folder / "script.py"
         self.log = folder / "noted"
-        source = WORKER.format(folder=str(Path(module.__file__).parent), log=str(self.log), body=body, load=load)
+        source = WORKER.format(folder=str(Path(worker_module.__file__).parent), log=str(self.log), body=body, load=load)
         self.script.write_text(source.replace("from worker", "from worker"))
         self.engine = ChildEngine("test", "1", (sys.executable, str(self.script)), "model", timeout=60.0)
         self.errors = folder / "stderr.log"
 
     def noted(self):
+        """Everything it noted."""
         return self.log.read_text().split()
 
     def pids(self):
+        """The processes that noted themselves."""
         return [int(line) for line in self.noted() if line.isdigit()]
 
     def ask(self, *prompts, engine=None):
@@ -62,6 +63,7 @@ class Worker:
 
 
 def question(prompt):
+    """A question with this prompt."""
     return Question({"engine": "test"}, prompt, "text", Sampling())
 
 
@@ -118,13 +120,15 @@ def test_a_child_that_dies_loading_shows_the_end_of_its_log(tmp_path):
 def test_a_program_that_is_not_there_is_named(tmp_path):
     """A wrong path of an interpreter is said plainly."""
     engine = ChildEngine("test", "1", (str(tmp_path / "python"),), "model")
-    with pytest.raises(LoadError, match="can't start .*python"):
+    with pytest.raises(LoadError, match=r"can't start .*python"):
         Worker(tmp_path).ask("x", engine=engine)
 
 
 def test_a_dead_child_is_started_again_and_loses_no_question(tmp_path):
     """It dies once in the middle; every question is answered all the same."""
-    body = f"open({str(tmp_path / 'died')!r}, 'x').close() or os._exit(9) if prompt == 'q3' and not os.path.exists({str(tmp_path / 'died')!r}) else None; return prompt"
+    died = repr(str(tmp_path / "died"))
+    once = f"prompt == 'q3' and not os.path.exists({died})"
+    body = f"open({died}, 'x').close() or os._exit(9) if {once} else None; return prompt"
     worker = Worker(tmp_path, body=body)
     answers = worker.ask(*[f"q{number}" for number in range(8)])
     assert [answer.text for answer in answers] == [f"q{number}" for number in range(8)]
@@ -174,7 +178,11 @@ def test_the_child_gets_its_gpus_and_nothing_more(tmp_path):
 
 def test_a_child_ends_when_its_parent_is_killed(tmp_path):
     """SIGKILL of the parent leaves nothing behind, also what the child itself had started."""
-    worker = Worker(tmp_path, body="os.kill(os.getppid(), 9); time.sleep(3600)", load="import subprocess; log.write(str(subprocess.Popen(['sleep', '3600']).pid) + '\\n'); log.flush()")
+    worker = Worker(
+        tmp_path,
+        body="os.kill(os.getppid(), 9); time.sleep(3600)",
+        load="import subprocess; log.write(str(subprocess.Popen(['sleep', '3600']).pid) + '\\n'); log.flush()",
+    )
     pid = os.fork()
     if pid == 0:
         worker.ask("x")

@@ -13,7 +13,11 @@ TEMPLATES = ("subtitle", "judge", "describe", "judge_described", "compare", "rea
 def write(tmp_path, **changes):
     """A pack file whose templates are their own names, but for the changes; None leaves one out."""
     table = {"name": "mine", **{name: f"{name}: {{a1}} {{a2}}" for name in TEMPLATES}, **changes}
-    lines = [f"{name} = {value!r}" if "\n" not in value else f"{name} = '''{value}'''" for name, value in table.items() if value]
+    lines = [
+        f"{name} = {value!r}" if "\n" not in value else f"{name} = '''{value}'''"
+        for name, value in table.items()
+        if value
+    ]
     path = tmp_path / "mine.toml"
     path.write_text("\n".join(lines), encoding="utf-8", newline="")
     return path

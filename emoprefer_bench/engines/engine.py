@@ -24,8 +24,9 @@ ATTEMPTS = 2
 # Options that change how fast an answer comes, never what it says; they stay out of the key of a question.
 PACE = frozenset(
     {
-        "batch_size", "block_size", "data_parallel_size", "enforce_eager", "gpu_memory_utilization", "kv_cache_memory_bytes",
-        "max_num_batched_tokens", "max_num_seqs", "pipeline_parallel_size", "tensor_parallel_size",
+        "batch_size", "block_size", "data_parallel_size", "enforce_eager", "gpu_memory_utilization",
+        "kv_cache_memory_bytes", "max_num_batched_tokens", "max_num_seqs", "pipeline_parallel_size",
+        "tensor_parallel_size",
     },
 )  # fmt: skip
 
@@ -37,7 +38,7 @@ class Session(Protocol):
     device: str
 
     async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:
-        """Answer one question; `clip` has the protocol's clip fields. A question that fails for good has `finish="error"`."""
+        """Answer one question; `clip` has the protocol's clip fields. Failed for good means `finish="error"`."""
 
 
 class Engine(Protocol):
@@ -65,8 +66,8 @@ class Engine(Protocol):
 class ChildEngine:
     """A judge in a child process that speaks docs/protocol.md.
 
-    `settings` are what an adapter fixes (its family and version, the system prompt); they are part of a question's key, as are
-    the `options` that can change an answer.
+    `settings` are what an adapter fixes (its family and version, the system prompt); they are part of a question's key,
+    as are the `options` that can change an answer.
     """
 
     kind: str
@@ -128,8 +129,8 @@ class ChildEngine:
 class ChildSession:
     """Questions to a child that is started again when it dies.
 
-    A question is asked at most twice. After a death, those that were in flight are asked again one at a time, so that the one
-    that kills the child is found out and the others are answered.
+    A question is asked at most twice. After a death, those that were in flight are asked again one at a time, so that
+    the one that kills the child is found out and the others are answered.
     """
 
     def __init__(self, launch: Launch) -> None:

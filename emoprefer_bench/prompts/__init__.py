@@ -1,8 +1,7 @@
 """Prompt packs: the wording of the questions, kept in TOML files.
 
-A pack has a `name` and the templates `subtitle`, `judge`, `describe`, `judge_described`, `compare`, `reason` and `conclude`.
-Fields are `{a1}`, `{a2}`, `{subtitle}`,
-`{description}` and `{reasoning}`.
+A pack has a `name` and the templates `subtitle`, `judge`, `describe`, `judge_described`, `compare`, `reason` and
+`conclude`. Fields are `{a1}`, `{a2}`, `{subtitle}`, `{description}` and `{reasoning}`.
 """
 
 from __future__ import annotations
@@ -53,7 +52,9 @@ def load(path: Path = DEFAULT) -> PromptPack:
     known = {field.name for field in fields(PromptPack)} - {"digest"}
     faults = [f"has no {name!r}" for name in sorted(known - table.keys())]
     faults += [f"has {name!r}, which is no template" for name in sorted(table.keys() - known)]
-    faults += [f"has a {name!r} that is no text" for name in sorted(known & table.keys()) if not isinstance(table[name], str)]
+    faults += [
+        f"has a {name!r} that is no text" for name in sorted(known & table.keys()) if not isinstance(table[name], str)
+    ]
     if faults:
         raise PromptPackError(f"{path}: the prompt pack {'; '.join(faults)} (compare with {DEFAULT})")
     return PromptPack(digest=hashlib.sha256(raw).hexdigest(), **table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib.metadata
 import json
 import os
@@ -32,7 +32,7 @@ def build(cases: list[dict[str, Any]], datasets: dict[str, dict[str, Any]], mani
 def manifest(arguments: Sequence[str], option: Namespace, pack: PromptPack) -> dict[str, Any]:
     """When, with what and how a run was made."""
     return {
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "arguments": [str(argument) for argument in arguments],
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -60,4 +60,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-

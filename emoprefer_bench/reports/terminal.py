@@ -46,7 +46,9 @@ def _tables(cases: list[Case], verbosity: int) -> list[str]:
 def _table(cases: list[Case], metrics: tuple[str, ...]) -> str:
     rows = [[*_names(case), *(_cell(case, metric) for metric in metrics)] for case in cases]
     heads = ["judge", "prompt", *(HEADS.get(metric, metric) for metric in metrics)]
-    return tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=["left", "left", *["right"] * len(metrics)])
+    sides = ["left", "left", *["right"] * len(metrics)]
+    table: str = tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=sides)
+    return table
 
 
 def _names(case: Case) -> tuple[str, str]:
@@ -100,7 +102,11 @@ def _not_run(cases: list[Case], width: int) -> list[str]:
     if not reasons:
         return []
     skipped = sum(count for (outcome, _), count in reasons.items() if outcome == "skipped")
-    lines = [f"{count} {outcome}: {reason}"[:width] for (outcome, reason), count in reasons.items() if outcome != "skipped"]
+    lines = [
+        f"{count} {outcome}: {reason}"[:width] for (outcome, reason), count in reasons.items() if outcome != "skipped"
+    ]
     if skipped:
-        lines.append(f"{skipped} cases were skipped for want of data, GPUs or packages; pytest -rs says what each needs")
+        lines.append(
+            f"{skipped} cases were skipped for want of data, GPUs or packages; pytest -rs says what each needs"
+        )
     return ["\n".join(lines)]
