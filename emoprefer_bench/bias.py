@@ -1,0 +1,189 @@
+"""What a score hides: a preference for a slot, and accuracy that comes from length or from who wrote the text.
+
+Everything here counts the strict readings (an unread verdict is no verdict) and returns plain JSON types.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+from emoprefer_bench.counts import FIRST, NONE, SAME, SECOND, group_numbers, plain, ratio, table
+from emoprefer_bench.metrics import case_metrics
+from emoprefer_bench.pairs import EXCHANGED, LABELS
+from emoprefer_bench.statistics import DRAWS, cluster_bootstrap, cohen_kappa, wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from emoprefer_bench.counts import Verdicts
+    from emoprefer_bench.pairs import Label, Pair
+
+    Slice = dict[str, Any]
+
+LENGTH_BINS = (0, 10, 25, 50)  # lower bounds of the bins of |difference|, in words
+FOLDS = 5
+
+
+def position_bias(
+    rounds: Sequence[Verdicts], clips: Sequence[Hashable], *, draws: int = DRAWS, seed: int = 0
+) -> dict[str, Any]:
+    """Measure how much a judge goes by the slot in which a text stands.
+
+    - `first_slot`: the `share` of a1 among the a1 and a2 of both orders (0.5: no preference), with its `interval` by a
+      bootstrap of clips.
+    - `flips`: `flips[forward][exchanged]` counts the rows read in both orders; `unread` are the others.
+    - `consistency`: the share of read rows whose exchanged verdict is the exchange of the forward one, and
+      `consistency_without_ties` the same of the rows where both verdicts name a text.
+    - `kappa`: that agreement beyond chance (Cohen), with the exchanged verdict turned back.
+    - `primacy`, `recency`: the share of read rows where both orders name the first, or the second, slot.
+      (Zheng et al., "Judging LLM-as-a-Judge", 2023; Shi et al., "Judging the Judges", 2024)
+
+    Rounds are pooled, but for `first_slot`, which is their mean.
+    """
+    forward = [verdict for one in rounds for verdict in one.forward]
+    exchanged = [verdict for one in rounds for verdict in one.exchanged]
+    turned_back = [EXCHANGED[verdict] if verdict else None for verdict in exchanged]
+    flips = table(forward, exchanged)[:NONE, :NONE]
+    read, named = flips.sum(), flips[:SAME, :SAME].sum()
+    agreed = flips[FIRST, SECOND] + flips[SECOND, FIRST]
+    unlabelled = [None] * len(clips)
+    bounds = cluster_bootstrap(unlabelled, rounds, clips, metrics=["first_slot"], draws=draws, seed=seed)["first_slot"]
+    return {
+        "first_slot": {
+            "share": case_metrics(unlabelled, rounds)["first_slot"]["mean"],
+            "interval": list(bounds) if bounds else None,
+        },
+        "flips": {
+            row: {column: int(count) for column, count in zip(LABELS, counts, strict=True)}
+            for row, counts in zip(LABELS, flips, strict=True)
+        },
+        "unread": len(forward) - int(read),
+        "consistency": plain(ratio(agreed + flips[SAME, SAME], read)),
+        "consistency_without_ties": plain(ratio(agreed, named)),
+        "kappa": cohen_kappa(forward, turned_back),
+        "primacy": plain(ratio(flips[FIRST, FIRST], read)),
+        "recency": plain(ratio(flips[SECOND, SECOND], read)),
+    }
+
+
+def slices(pairs: Sequence[Pair], verdicts: Sequence[Label | None]) -> dict[str, Any]:
+    """Split the two-class accuracy of one round's forward verdicts by what a judge could have gone by instead.
+
+    Every slice is a dictionary: `slice` (its name), `rows` (labelled a1 or a2), `correct`, `acc2` and its Wilson
+    `interval`. Raises ValueError where pairs and verdicts differ in number.
+
+    - `preferred_length`: rows where people preferred the `longer` text, the `shorter`, or both are `equal` in words.
+    - `length_difference`: rows by the difference in words, whichever is longer.
+    - `prefers_longer`: how often people, and the judge, chose the longer text, of those rows where one is longer.
+    - `writers`: rows by who wrote the two texts, in either order, where that is known.
+    - `writer_prior`: rows where the label `agrees` with what the writers alone predict, or `disagrees`, or it is
+      `unknown` (`writer_prior`).
+    """
+    rows = [(pair, verdict) for pair, verdict in zip(pairs, verdicts, strict=True) if pair.label in ("a1", "a2")]
+    right = [verdict == pair.label for pair, verdict in rows]
+    judged = [pair for pair, _ in rows]
+    differences = [abs(_longer_by(pair)) for pair in judged]
+    priors = writer_prior(judged)
+    return {
+        "preferred_length": _sliced(
+            [_preferred_length(pair) for pair in judged], right, ("longer", "shorter", "equal")
+        ),
+        "length_difference": _sliced([_bin(words) for words in differences], right, map(_bin, LENGTH_BINS)),
+        "prefers_longer": {
+            "people": _share_longer([(pair, pair.label) for pair in judged]),
+            "judge": _share_longer(rows),
+        },
+        "writers": _sliced([_writers(pair) for pair in judged], right),
+        "writer_prior": _sliced(
+            [_agreement(pair, prior) for pair, prior in zip(judged, priors, strict=True)],
+            right,
+            ("agrees", "disagrees", "unknown"),
+        ),
+    }
+
+
+def writer_prior(pairs: Sequence[Pair], folds: int = FOLDS) -> list[Label | None]:
+    """Predict each row's label from who wrote its texts, knowing only the labels of other clips.
+
+    Clips are dealt into folds in the order in which they appear. A row's prediction is the text whose writer won more
+    often in the other folds, (wins + 1) / (comparisons + 2); None where a writer is unknown or the two are level.
+    """
+    folds_of_rows = [number % folds for number in group_numbers([pair.clip.name for pair in pairs]).tolist()]
+    wins: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    compared: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for pair, own in zip(pairs, folds_of_rows, strict=True):
+        if pair.label in ("a1", "a2") and pair.model1 and pair.model2:
+            winner = pair.model1 if pair.label == "a1" else pair.model2
+            for fold in set(range(folds)) - {own}:
+                wins[fold][winner] += 1
+                compared[fold].update([pair.model1, pair.model2])
+
+    def predicted(pair: Pair, fold: int) -> Label | None:
+        if not (pair.model1 and pair.model2):
+            return None
+        first, second = (
+            (wins[fold][writer] + 1) / (compared[fold][writer] + 2) for writer in (pair.model1, pair.model2)
+        )
+        return None if first == second else "a1" if first > second else "a2"
+
+    return [predicted(pair, fold) for pair, fold in zip(pairs, folds_of_rows, strict=True)]
+
+
+def _sliced(names: Sequence[str | None], right: Sequence[bool], order: Iterable[str] | None = None) -> list[Slice]:
+    """Count rows and right ones by name, in a fixed order (empty slices too) or by falling number of rows."""
+    rows = Counter(name for name in names if name is not None)
+    correct = Counter(name for name, was_right in zip(names, right, strict=True) if was_right)
+    listed = list(order) if order is not None else sorted(rows, key=lambda name: (-rows[name], name))
+    return [_slice(name, rows[name], correct[name]) for name in listed]
+
+
+def _slice(name: str, rows: int, correct: int) -> Slice:
+    bounds = wilson(correct, rows)
+    return {
+        "slice": name,
+        "rows": rows,
+        "correct": correct,
+        "acc2": correct / rows if rows else None,
+        "interval": list(bounds) if bounds else None,
+    }
+
+
+def _longer_by(pair: Pair) -> int:
+    """By how many words a1 is longer than a2 (words as the `longer` control counts them: between blanks)."""
+    return len(pair.a1.split()) - len(pair.a2.split())
+
+
+def _preferred_length(pair: Pair) -> str:
+    difference = _longer_by(pair)
+    if difference == 0:
+        return "equal"
+    return "longer" if (difference > 0) == (pair.label == "a1") else "shorter"
+
+
+def _bin(words: int) -> str:
+    """Name the bin of a difference in words: `0-9`, ..., `50+`."""
+    number = sum(words >= lower for lower in LENGTH_BINS) - 1
+    if number == len(LENGTH_BINS) - 1:
+        return f"{LENGTH_BINS[number]}+"
+    return f"{LENGTH_BINS[number]}-{LENGTH_BINS[number + 1] - 1}"
+
+
+def _share_longer(chosen: Iterable[tuple[Pair, Label | None]]) -> float | None:
+    """Count how often the longer text was chosen, of the choices between texts of different length."""
+    longer = [
+        (_longer_by(pair) > 0) == (choice == "a1")
+        for pair, choice in chosen
+        if choice in ("a1", "a2") and _longer_by(pair)
+    ]
+    return sum(longer) / len(longer) if longer else None
+
+
+def _writers(pair: Pair) -> str | None:
+    return " vs ".join(sorted((pair.model1, pair.model2))) if pair.model1 and pair.model2 else None
+
+
+def _agreement(pair: Pair, prior: Label | None) -> str:
+    if prior is None:
+        return "unknown"
+    return "agrees" if prior == pair.label else "disagrees"

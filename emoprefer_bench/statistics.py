@@ -1,0 +1,293 @@
+"""How sure a score is, and whether two judges (or two runs of one) differ, drawing clips rather than rows.
+
+Rows that share a clip also share its description and its difficulty, so they are no independent evidence. Everything
+here is seeded, does not depend on the order of the rows, and returns plain floats, with None for what is undefined.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+import numpy as np
+
+from emoprefer_bench.counts import group_numbers, plain, ratio, table, tables
+from emoprefer_bench.metrics import METRICS, metric_from_tables
+from emoprefer_bench.resampling import exchanged, interval, resampled
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from emoprefer_bench.counts import Floats, Verdicts
+    from emoprefer_bench.pairs import Label
+    from emoprefer_bench.resampling import Interval
+
+DRAWS = 10_000
+_ROUNDING = 1e-9
+
+
+class McNemar(TypedDict):
+    """Rows that only one of two judges has right, and the exact p; one-sided is for the first being better."""
+
+    first_only: int
+    second_only: int
+    p_two_sided: float
+    p_one_sided: float
+
+
+class Difference(TypedDict):
+    """One metric of two judges on the same rows, first minus second; one-sided p is for the first being better."""
+
+    first: float | None
+    second: float | None
+    difference: float | None
+    interval: Interval
+    p_two_sided: float | None
+    p_one_sided: float | None
+    mcnemar: McNemar | None
+
+
+class DropTest(TypedDict):
+    """Whether a run is worse than its baseline; fractions throughout, `drop` is baseline minus current."""
+
+    metric: str
+    baseline: float | None
+    current: float | None
+    drop: float | None
+    interval: Interval
+    p: float | None
+    tolerance: float
+    alpha: float
+    rows: int
+    smallest_visible_drop: float | None
+    outcome: Literal["pass", "fail", "inconclusive"]
+
+
+def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
+    """Wilson's score interval of a share of independent trials; None without any (Wilson, JASA 22, 1927)."""
+    if n == 0:
+        return None
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    centre = (successes + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * math.sqrt(successes * (n - successes) / n + z * z / 4)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def cohen_kappa(first: Sequence[Label | None], second: Sequence[Label | None]) -> float | None:
+    """Agreement beyond chance, (p_o - p_e) / (1 - p_e), over rows where both are read (Cohen, 1960).
+
+    None without such rows, and where both always give the one same verdict, so that chance alone agrees fully.
+    """
+    both = table(first, second)[:-1, :-1]
+    rows = both.sum()
+    expected = ratio(both.sum(0) @ both.sum(1), rows * rows)
+    return plain(ratio(ratio(np.trace(both), rows) - expected, 1 - expected))
+
+
+def mcnemar_exact(
+    first_only: int, second_only: int, alternative: Literal["two-sided", "greater"] = "two-sided"
+) -> float:
+    """McNemar's exact p from the rows that only the first, or only the second, has right: a binomial test with 1/2.
+
+    `greater` asks whether the first is better. Without such rows p is 1. (McNemar, Psychometrika 12, 1947)
+    """
+    n = first_only + second_only
+    if alternative == "greater":
+        return _upper_half_binomial(first_only, n)
+    return min(1.0, 2 * _upper_half_binomial(max(first_only, second_only), n))
+
+
+def cluster_bootstrap(
+    labels: Sequence[Label | None],
+    rounds: Sequence[Verdicts],
+    clips: Sequence[Hashable],
+    *,
+    metrics: Sequence[str] = METRICS,
+    draws: int = DRAWS,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> dict[str, Interval]:
+    """Find the interval of every metric (its mean over rounds) by a bootstrap that draws clips with all their rows.
+
+    How the bounds are placed, and why: `emoprefer_bench.resampling.interval`. None with fewer than two clips or where
+    the metric is undefined.
+    """
+    groups = group_numbers(clips)
+    totals = resampled(tables(labels, rounds, groups), draws, seed)
+    size = int(groups.max(initial=-1)) + 1
+    return {name: interval(_over_rounds(totals, name), size, confidence) for name in metrics}
+
+
+def paired_difference(
+    labels: Sequence[Label | None],
+    clips: Sequence[Hashable],
+    first: Sequence[Verdicts],
+    second: Sequence[Verdicts],
+    *,
+    metrics: Sequence[str] = METRICS,
+    draws: int = DRAWS,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> dict[str, Difference]:
+    """Compare two judges, or two runs, on the same rows: for each metric the difference, first minus second.
+
+    The interval is that of `cluster_bootstrap`, of the difference. p is from a randomisation test: if there were
+    nothing between the two, it would not matter who gave which verdicts on a clip, so the difference is compared with
+    those after exchanging the verdicts of each clip by a coin (Noreen, Computer-Intensive Methods, 1989; Yeh, COLING
+    2000). It holds its level with few changed rows, which a p read off the bootstrap does not quite, and for accuracy
+    with one row a clip it is McNemar's exact test. That one is given beside, for accuracies of single rounds, and takes
+    every row for independent. Only the rounds that both have are compared, in their order.
+    """
+    compared = _Comparison(labels, clips, first, second, draws=draws, seed=seed)
+    return {name: compared.difference(name, confidence) for name in metrics}
+
+
+def drop_test(
+    labels: Sequence[Label | None],
+    clips: Sequence[Hashable],
+    baseline: Sequence[Verdicts],
+    current: Sequence[Verdicts],
+    *,
+    metric: str,
+    tolerance: float,
+    alpha: float = 0.01,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> DropTest:
+    """Decide whether a metric dropped, from two runs on the same rows.
+
+    `fail`: the drop is beyond the tolerance, and the one-sided p of `paired_difference`, against there being no change
+    at all, is under `alpha`. `inconclusive`: it is beyond the tolerance, but these rows can't tell it from noise, or
+    the metric is undefined in a run. `pass`: it is not beyond.
+
+    The test is not against "a drop within the tolerance": with 574 rows of which 5% flip anyhow, that would let half of
+    all true drops of 5 points pass at a tolerance of 2. Mind that verdicts flipped at random, whatever they were, do
+    lower a judge that is better than chance: 5% of them cost one at 0.67 about 1.7 points, which is a true drop.
+    """
+    compared = _Comparison(labels, clips, baseline, current, draws=draws, seed=seed)
+    found = compared.difference(metric, 0.95)
+    drop, p = found["difference"], found["p_one_sided"]
+    rows = compared.rows(metric)
+    outcome: Literal["pass", "fail", "inconclusive"] = "pass"
+    if drop is None or p is None:
+        outcome = "inconclusive"
+    elif drop > tolerance + _ROUNDING:
+        outcome = "fail" if p < alpha else "inconclusive"
+    return {
+        "metric": metric,
+        "baseline": found["first"],
+        "current": found["second"],
+        "drop": drop,
+        "interval": found["interval"],
+        "p": p,
+        "tolerance": tolerance,
+        "alpha": alpha,
+        "rows": rows,
+        "smallest_visible_drop": smallest_visible_drop(compared.null(metric), rows, alpha),
+        "outcome": outcome,
+    }
+
+
+def smallest_visible_drop(null: Floats, rows: int, alpha: float = 0.01) -> float | None:
+    """Find the smallest drop that would be significant at `alpha` with this much noise in this many rows.
+
+    `null` are the differences that exchanging verdicts at random gives. Where so few clips changed that not even all
+    of them for the worse would be significant, it is the drop of the fewest rows that could be: each on a clip of its
+    own and each for the worse (7 at 0.01). None where that is more than all rows.
+    """
+    descending = np.sort(null[~np.isnan(null)])[::-1]
+    allowed = math.ceil(alpha * (len(descending) + 1)) - 2
+    if 0 <= allowed < len(descending):
+        visible = descending[descending > descending[allowed] + _ROUNDING]
+        if len(visible):
+            return float(visible[-1])
+    fewest = math.floor(-math.log2(alpha)) + 1
+    return fewest / rows if fewest <= rows else None
+
+
+class _Comparison:
+    """Two judges on the same rows, counted once for all metrics: observed, resampled by clip, exchanged by clip."""
+
+    def __init__(
+        self,
+        labels: Sequence[Label | None],
+        clips: Sequence[Hashable],
+        first: Sequence[Verdicts],
+        second: Sequence[Verdicts],
+        *,
+        draws: int,
+        seed: int,
+    ) -> None:
+        shared = min(len(first), len(second))
+        groups, each_row = group_numbers(clips), np.arange(len(clips))
+        self.clips = int(groups.max(initial=-1)) + 1
+        self.by_row = [tables(labels, judge[:shared], each_row) for judge in (first, second)]
+        by_clip = np.stack([tables(labels, judge[:shared], groups) for judge in (first, second)], axis=1)
+        self.observed = by_clip.sum(0)
+        self.resampled = resampled(by_clip, draws, seed)
+        self.exchanged = exchanged(by_clip, draws, seed)
+
+    def rows(self, name: str) -> int:
+        """Count the rows that the metric is about."""
+        return int((~np.isnan(metric_from_tables(self.by_row[0], name))).any(-1).sum())
+
+    def null(self, name: str) -> Floats:
+        """Return the differences that exchanging verdicts at random gives, one a draw."""
+        return _first_minus_second(self.exchanged, name)
+
+    def difference(self, name: str, confidence: float) -> Difference:
+        first, second = (plain(_over_rounds(judge, name)) for judge in self.observed)
+        found = plain(_first_minus_second(self.observed, name))
+        p_two_sided = p_one_sided = None
+        if found is not None:
+            null = self.null(name)
+            p_two_sided = _share_as_extreme(np.abs(null), abs(found))
+            p_one_sided = _share_as_extreme(null, found)
+        return {
+            "first": first,
+            "second": second,
+            "difference": found,
+            "interval": interval(_first_minus_second(self.resampled, name), self.clips, confidence),
+            "p_two_sided": p_two_sided,
+            "p_one_sided": p_one_sided,
+            "mcnemar": self._mcnemar(name),
+        }
+
+    def _mcnemar(self, name: str) -> McNemar | None:
+        first, second = (metric_from_tables(judge, name) for judge in self.by_row)
+        if "acc" not in name or first.shape[-1] != 1:
+            return None
+        first_only, second_only = int((first > second).sum()), int((second > first).sum())
+        return {
+            "first_only": first_only,
+            "second_only": second_only,
+            "p_two_sided": mcnemar_exact(first_only, second_only),
+            "p_one_sided": mcnemar_exact(first_only, second_only, "greater"),
+        }
+
+
+def _over_rounds(counted: Floats, name: str) -> Floats:
+    """Average a metric over rounds, from tables (..., rounds, 2, 2, 4, 4); NaN if one is undefined or none is there."""
+    values = metric_from_tables(counted, name)
+    return ratio(values.sum(-1), values.shape[-1])
+
+
+def _first_minus_second(counted: Floats, name: str) -> Floats:
+    """Subtract the metrics of two judges, from tables (..., 2 judges, rounds, 2, 2, 4, 4)."""
+    values = _over_rounds(counted, name)
+    return np.asarray(values[..., 0] - values[..., 1])
+
+
+def _share_as_extreme(null: Floats, observed: float) -> float:
+    """Count the draws that reach the observed value, itself among them; an undefined draw counts as reaching it."""
+    return (1 + int((~(null < observed - _ROUNDING)).sum())) / (1 + len(null))
+
+
+def _upper_half_binomial(successes: int, n: int) -> float:
+    """Give P(X >= successes) of a binomial with probability 1/2, from exact integers."""
+    ways = term = math.comb(n, successes)
+    for k in range(successes, n):
+        term = term * (n - k) // (k + 1)
+        ways += term
+    return float(ways / 2**n)
