@@ -78,14 +78,14 @@ def external(
 def listener(*, gpus: Gpus | None = None, **options: Any) -> ChildEngine:  # the worker's own options
     """The judge by voice and words that needs no LLM (emoprefer_bench/engines/listener.py)."""
     from emoprefer_bench.engines import listener as worker
+    from emoprefer_bench.engines.minilm import weights_path
 
     sampling, timeout, rest = _parted(options)
     return ChildEngine(
         kind="listener",
         version=worker.VERSION,
         command=(sys.executable, "-m", "emoprefer_bench.engines.listener"),
-        model="listener",
-        revision=worker.VERSION,
+        model=str(weights_path()),
         options=rest,
         sampling=sampling,
         plan=worker.PLAN,

@@ -115,7 +115,11 @@ class ChildEngine:
     async def open(self, log: Path) -> AsyncIterator[ChildSession]:
         """Start the child, and end it with the context."""
         load = {"model": self.model, "revision": self.revision, "options": {**self.settings, **self.options}}
-        environment = {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus.ids), "TOKENIZERS_PARALLELISM": "false"}
+        environment = {
+            "CUDA_VISIBLE_DEVICES": ",".join(self.gpus.ids),
+            "TOKENIZERS_PARALLELISM": "false",
+            "OPENBLAS_NUM_THREADS": "1",  # numpy's threads spin while they wait: many times the time on a busy machine
+        }
         session = ChildSession(
             Launch(self.command, load, log, environment, self.gpus.descriptors, self.timeout),
         )

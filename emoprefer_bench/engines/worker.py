@@ -193,6 +193,7 @@ def _take_over_standard_streams() -> tuple[IO[str], IO[str]]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # ends by SIGKILL, which flushes nothing
     return requests, replies
 
 

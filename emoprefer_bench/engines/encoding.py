@@ -1,0 +1,90 @@
+"""Questions as the tensors that a transformers model takes.
+
+Only the child process of the transformers engine imports it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from emoprefer_bench.engines.inputs import Media, Prompter, media_of
+
+if TYPE_CHECKING:
+    from emoprefer_bench.engines.adapters import Adapter
+
+KEPT_CLIPS = 8
+
+
+class Remembering:
+    """A media processor that keeps its results for the last few clips, since most questions are about the same clip.
+
+    `key` names the clip of the next call.
+    """
+
+    def __init__(self, processor: Any) -> None:
+        self.key = ""
+        self._processor = processor
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what the processor makes of the clip; a copy, because callers rename its entries."""
+        if self.key not in self._kept:
+            self._kept[self.key] = self._processor(*args, **kwargs)
+            while len(self._kept) > KEPT_CLIPS:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(self.key)
+        return copy.copy(self._kept[self.key])
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the processor in all else."""
+        return getattr(self._processor, name)
+
+
+class Encoder:
+    """Turns a question into the tensors of a batch of one.
+
+    `chat` is the checkpoint's processor, or its tokenizer for a model that only reads.
+    """
+
+    def __init__(self, adapter: Adapter, chat: Any) -> None:
+        self.tokenizer = getattr(chat, "tokenizer", chat)
+        self._adapter = adapter
+        self._chat = chat
+        self._prompter = Prompter(adapter, chat)
+        self._remembering: list[Remembering] = []
+        for part in ("video_processor", "feature_extractor"):
+            if hasattr(chat, part):
+                self._remembering.append(Remembering(getattr(chat, part)))
+                setattr(chat, part, self._remembering[-1])
+
+    def encode(self, question: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, int]]:
+        """Return the tensors and the token counts. Raises ValueError where the model can't be asked that."""
+        media = media_of(self._adapter, question)
+        text = self._prompter.text(question)
+        for part in self._remembering:
+            part.key = media.identity if media else ""
+        arguments = self._media_arguments(question["modality"], media) if media else {}
+        encoded = self._chat(text=[text], return_tensors="pt", **arguments)
+        counts = self._prompter.count(encoded["input_ids"][0].tolist())
+        return {name: value for name, value in encoded.items() if isinstance(value, torch.Tensor)}, counts
+
+    def generation_arguments(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Return what `generate()` must be told beside the tensors, lest its positions differ from the processor's."""
+        if self._adapter.audio_in_video and question["modality"] == "audiovideo":
+            return {"use_audio_in_video": True}
+        return {}
+
+    def _media_arguments(self, modality: str, media: Media) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        if media.frames is not None:
+            arguments |= {"videos": [media.frames], "video_metadata": [media.metadata], "do_sample_frames": False}
+            arguments |= self._adapter.video_arguments()
+            if self._adapter.audio_in_video:
+                arguments |= {"fps": media.fps, "use_audio_in_video": modality == "audiovideo"}
+        if media.waveform is not None:
+            arguments |= {"audio": [media.waveform], "sampling_rate": media.sample_rate}
+        return arguments

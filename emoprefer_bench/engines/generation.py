@@ -1,0 +1,105 @@
+"""Batched generation with transformers in which a row's answer doesn't depend on the rows beside it.
+
+Only the child process of the transformers engine imports it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emoprefer_bench.engines.worker import Ask
+
+
+def take_alike(waiting: list[Ask], limit: int) -> list[Ask]:
+    """Take up to `limit` questions out of `waiting` that can go through the model together, the oldest among them.
+
+    They share modality and sampling, all but the seed; those about the oldest question's clip go first.
+    """
+
+    def kind(ask: Ask) -> tuple[str, dict[str, Any]]:
+        return ask.question["modality"], {**ask.question["sampling"], "seed": None}
+
+    def clip(ask: Ask) -> str:
+        return str(ask.question["clip"] and ask.question["clip"]["digest"])
+
+    first = waiting[0]
+    alike = [ask for ask in waiting if kind(ask) == kind(first)]
+    taken = sorted(alike, key=lambda ask: clip(ask) != clip(first))[:limit]
+    ids = {ask.id for ask in taken}
+    waiting[:] = [ask for ask in waiting if ask.id not in ids]
+    return taken
+
+
+def collate(rows: Sequence[Mapping[str, torch.Tensor]], pad_id: int) -> dict[str, torch.Tensor]:
+    """Join encoded prompts, each a batch of one, into one batch: what goes by token is padded at the left.
+
+    Media tensors are joined along their first dimension, where every processor puts clips (or patches of clips).
+    """
+    width = max(row["input_ids"].shape[1] for row in rows)
+    batch: dict[str, torch.Tensor] = {}
+    for name, value in rows[0].items():
+        values = [row[name] for row in rows]
+        if value.shape == rows[0]["input_ids"].shape:
+            filler = pad_id if name == "input_ids" else 0
+            values = [torch.nn.functional.pad(row, (width - row.shape[1], 0), value=filler) for row in values]
+        batch[name] = torch.cat(values)
+    return batch
+
+
+def joinable(row: Mapping[str, torch.Tensor]) -> tuple[tuple[str, torch.Size], ...]:
+    """Return what must be equal for rows to be joined by `collate`: the shapes of their media."""
+    by_token = row["input_ids"].shape
+    return tuple((name, value.shape[1:]) for name, value in sorted(row.items()) if value.shape != by_token)
+
+
+class Draw(LogitsProcessor):
+    """Makes the most probable token the one that was drawn, so that greedy decoding samples.
+
+    Adding independent Gumbel noise to log-probabilities and taking the greatest is an exact draw from them. Each row
+    has a generator of its own, from the question's seed. A temperature of 0 adds nothing. The repetition penalty is
+    that of CTRL (Keskar et al., arXiv 1909.05858, section 4.1), over the tokens of prompt and answer, not over padding.
+
+    `padding` is the number of padding tokens at the left of each row. Scores have the shape (rows, vocabulary).
+    """
+
+    def __init__(self, sampling: dict[str, Any], seeds: Sequence[int], padding: Sequence[int]) -> None:
+        self._penalty = float(sampling["repetition_penalty"])
+        self._greedy = not sampling["temperature"]
+        self._padding = padding
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._warpers = [] if self._greedy else _warpers(sampling)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return the scores of the next token, with penalty, limits and noise in them."""
+        scores = scores.float()
+        if self._penalty != 1:
+            self._penalise(input_ids, scores)
+        for warper in self._warpers:
+            scores = warper(input_ids, scores)
+        return scores if self._greedy else scores + self._noise(scores)
+
+    def _penalise(self, input_ids: torch.Tensor, scores: torch.Tensor) -> None:
+        for row, (ids, padding) in enumerate(zip(input_ids, self._padding, strict=True)):
+            seen = ids[padding:].unique()
+            score = scores[row, seen]
+            scores[row, seen] = torch.where(score < 0, score * self._penalty, score / self._penalty)
+
+    def _noise(self, scores: torch.Tensor) -> torch.Tensor:
+        # The generators are the CPU's on every device, so that a seed means the same everywhere.
+        waits = [torch.empty(scores.shape[1]).exponential_(generator=generator) for generator in self._generators]
+        return -torch.stack(waits).log().to(scores.device)
+
+
+def _warpers(sampling: dict[str, Any]) -> list[LogitsProcessor]:
+    warpers: list[LogitsProcessor] = [TemperatureLogitsWarper(sampling["temperature"])]
+    if sampling["top_k"] > 0:
+        warpers.append(TopKLogitsWarper(sampling["top_k"]))
+    if sampling["top_p"] < 1:
+        warpers.append(TopPLogitsWarper(sampling["top_p"]))
+    return warpers

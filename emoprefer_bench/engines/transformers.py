@@ -1,0 +1,198 @@
+"""Run as `python -m emoprefer_bench.engines.transformers`: the child that answers through Hugging Face transformers.
+
+It takes what waits, questions about one clip first, and generates for up to `batch_size` of them at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+
+from emoprefer_bench.engines.encoding import Encoder
+from emoprefer_bench.engines.generation import Draw, collate, joinable, take_alike
+from emoprefer_bench.engines.inputs import adapter_of, chat_of
+from emoprefer_bench.engines.worker import Ask, Inbox, Reply, one_line, serve
+
+if TYPE_CHECKING:
+    from emoprefer_bench.engines.adapters import Adapter
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a fixture may set.
+
+    `dtype` is a name of torch's (default: bfloat16 on a GPU, else float32). `max_model_len` is the context in tokens
+    (default: the checkpoint's). The rest is transformers' own.
+    """
+
+    dtype: str | None = None
+    batch_size: int = 4
+    max_model_len: int | None = None
+    attn_implementation: str | None = None
+    trust_remote_code: bool = False
+
+    @classmethod
+    def checked(cls, given: dict[str, Any]) -> Options:
+        """Make them from a fixture's; raises ValueError for a name that is none of them."""
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise ValueError(f"the transformers engine has no option {name!r}; it has {', '.join(known)}")
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A question on its way through a batch. `seconds` is what its preprocessing took."""
+
+    ask: Ask
+    tensors: dict[str, torch.Tensor]
+    counts: dict[str, int]
+    seconds: float
+
+
+class Transformers:
+    """A loaded model that answers in batches; a batch that doesn't fit the GPU's memory is halved."""
+
+    def __init__(self, model: Any, encoder: Encoder, options: Options) -> None:
+        self._model = model
+        self._encoder = encoder
+        self._batch_size = options.batch_size
+        self._context = options.max_model_len or model.config.get_text_config().max_position_embeddings
+        self._stop_ids = _forget_sampling(model, encoder.tokenizer)
+        self.ready = {
+            "engine": "transformers",
+            "version": transformers.__version__,
+            "device": torch.cuda.get_device_name() if model.device.type == "cuda" else "CPU",
+            "concurrency": 2 * options.batch_size,
+        }
+
+    def run(self, inbox: Inbox, reply: Reply) -> None:
+        """Answer for ever, a batch at a time."""
+        waiting: list[Ask] = []
+        while True:
+            waiting += inbox.waiting()
+            if not waiting:
+                waiting.append(inbox.get())
+                continue
+            batch = take_alike(waiting, self._batch_size)
+            rows = [row for ask in batch if (row := self._encode(ask, reply))]
+            rows.sort(key=lambda row: str(joinable(row.tensors)))
+            for _, group in itertools.groupby(rows, key=lambda row: joinable(row.tensors)):
+                self._answer(list(group), reply)
+
+    def _encode(self, ask: Ask, reply: Reply) -> Row | None:
+        started = time.perf_counter()
+        try:
+            tensors, counts = self._encoder.encode(ask.question)
+        except Exception as error:
+            log.exception("Question %s can't be asked", ask.id)
+            reply.error(ask.id, one_line(error))
+            return None
+        seconds = time.perf_counter() - started
+        if counts["prompt"] >= self._context:
+            reply.answer(ask.id, "", "overlong", counts, {"preprocess": seconds})
+            return None
+        return Row(ask, tensors, counts, seconds)
+
+    def _answer(self, rows: list[Row], reply: Reply) -> None:
+        started = time.perf_counter()
+        try:
+            outputs = self._generate(rows)
+        except torch.OutOfMemoryError as error:
+            self._answer_in_halves(rows, reply, error)
+            return
+        seconds = (time.perf_counter() - started) / len(rows)
+        for row, ids in zip(rows, outputs, strict=True):
+            finish = "stop" if ids[-1] in self._stop_ids else "length"
+            # Half a character at the cut is no text; vLLM leaves it out too.
+            text = self._encoder.tokenizer.decode(ids, skip_special_tokens=True).rstrip("\N{REPLACEMENT CHARACTER}")
+            counts = {**row.counts, "output": len(ids)}
+            reply.answer(row.ask.id, text, finish, counts, {"preprocess": row.seconds, "model": seconds})
+
+    def _answer_in_halves(self, rows: list[Row], reply: Reply, error: torch.OutOfMemoryError) -> None:
+        torch.cuda.empty_cache()
+        if len(rows) == 1:
+            reply.error(rows[0].ask.id, f"this question alone exceeds the GPU's memory: {one_line(error)}")
+            return
+        self._batch_size = max(1, len(rows) // 2)
+        log.warning("A batch of %d exceeds the GPU's memory; going on with %d", len(rows), self._batch_size)
+        self._answer(rows[: self._batch_size], reply)
+        self._answer(rows[self._batch_size :], reply)
+
+    def _generate(self, rows: list[Row]) -> list[list[int]]:
+        """Return the new tokens of each row, up to and with the one that ended it."""
+        question = rows[0].ask.question
+        sampling = question["sampling"]
+        batch = collate([row.tensors for row in rows], self._encoder.tokenizer.pad_token_id or 0)
+        width = batch["input_ids"].shape[1]
+        padding = [width - row.tensors["input_ids"].shape[1] for row in rows]
+        seeds = [row.ask.question["sampling"]["seed"] for row in rows]
+        with torch.inference_mode():
+            sequences = self._model.generate(
+                **{name: self._placed(tensor) for name, tensor in batch.items()},
+                **self._encoder.generation_arguments(question),
+                max_new_tokens=sampling["max_tokens"],
+                logits_processor=[Draw(sampling, seeds, padding)],
+            )
+        return [_up_to_stop(row, self._stop_ids) for row in sequences[:, width:].tolist()]
+
+    def _placed(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Move a tensor to the model. Pixels and spectra get its precision; times, one number a clip, keep theirs."""
+        media = tensor.is_floating_point() and tensor.dim() > 1
+        return tensor.to(self._model.device, self._model.dtype if media else tensor.dtype)
+
+
+def _up_to_stop(ids: list[int], stop_ids: frozenset[int]) -> list[int]:
+    end = next((at + 1 for at, token in enumerate(ids) if token in stop_ids), len(ids))
+    return ids[:end]
+
+
+def _forget_sampling(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Replace the checkpoint's decoding settings by greedy ones; what ends an answer stays, and is returned."""
+    own = model.generation_config
+    stop = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
+    model.generation_config = transformers.GenerationConfig(  # type: ignore[no-untyped-call]
+        do_sample=False,
+        bos_token_id=own.bos_token_id,
+        eos_token_id=stop,
+        pad_token_id=tokenizer.pad_token_id or 0,
+    )
+    return frozenset(stop if isinstance(stop, list) else [stop])
+
+
+def load(message: dict[str, Any]) -> Transformers:
+    """Load the model of a `load` message. Raises ValueError for options or model types that nothing here knows."""
+    model, common = message["model"], {"revision": message["revision"]}
+    if model.endswith(".gguf"):
+        model, common["gguf_file"] = str(Path(model).parent), Path(model).name
+        message = {**message, "options": {"family": "text", **message["options"]}}
+    adapter, given = adapter_of(message)
+    options = Options.checked(given)
+    common["trust_remote_code"] = options.trust_remote_code
+    encoder = Encoder(adapter, chat_of(adapter, model, **common))
+    return Transformers(_weights(adapter, model, options, common), encoder, options)
+
+
+def _weights(adapter: Adapter, model: str, options: Options, common: dict[str, Any]) -> Any:
+    gpus = torch.cuda.device_count()
+    dtype = options.dtype or ("bfloat16" if gpus else "float32")
+    arguments: dict[str, Any] = {"dtype": getattr(torch, dtype)}
+    if gpus:
+        arguments |= {"device_map": "auto" if gpus > 1 else "cuda"}
+    if options.attn_implementation:
+        arguments |= {"attn_implementation": options.attn_implementation}
+    return getattr(transformers, adapter.model_class).from_pretrained(model, **common, **arguments)
+
+
+if __name__ == "__main__":
+    serve(load)

@@ -1,0 +1,195 @@
+"""Run as `python -m emoprefer_bench.engines.vllm`: the child that answers through vLLM, on GPU and on CPU builds of it.
+
+Questions go to vLLM's asynchronous engine as they come, and each answer is sent the moment it is finished. Clips are
+named by content to vLLM, so that its caches of preprocessed media and of prompt prefixes make the second question
+about a clip cheap, and never give one clip's result to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import difflib
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from emoprefer_bench.engines.inputs import Media, Prompter, adapter_of, chat_of, media_of
+from emoprefer_bench.engines.worker import Ask, Inbox, Reply, end, one_line, serve
+
+if TYPE_CHECKING:
+    from vllm import RequestOutput, SamplingParams
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    from emoprefer_bench.engines.adapters import Adapter
+
+# More in flight than this only fills the spool with decoded clips.
+MOST_IN_FLIGHT = 64
+
+CPU_CACHE_BYTES = 1 << 30
+
+OVERLONG = ("maximum context length", "maximum model length")
+
+ENVIRONMENT = {
+    # The engine's own process must not be a fork of one with threads, nor hold on to the protocol's descriptors.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+CPU_ENVIRONMENT = {
+    # The engine is in a process of its own in any case; this spares it a second one.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+}
+
+log = logging.getLogger(__name__)
+
+
+class Vllm:
+    """A running vLLM engine."""
+
+    def __init__(self, engine: AsyncLLM, adapter: Adapter, prompter: Prompter, ready: dict[str, Any]) -> None:
+        self.ready = ready
+        self._engine = engine
+        self._adapter = adapter
+        self._prompter = prompter
+
+    def run(self, inbox: Inbox, reply: Reply) -> None:
+        """Answer for ever, all that waits at once."""
+        asyncio.run(self._run(inbox, reply))
+
+    async def _run(self, inbox: Inbox, reply: Reply) -> None:
+        answering: set[asyncio.Task[None]] = set()
+        while True:
+            task = asyncio.create_task(self._answer(await asyncio.to_thread(inbox.get), reply))
+            answering.add(task)
+            task.add_done_callback(answering.discard)
+
+    async def _answer(self, ask: Ask, reply: Reply) -> None:
+        started = time.perf_counter()
+        try:
+            prompt = await asyncio.to_thread(self._prompt, ask.question)
+            prepared = time.perf_counter()
+            output = await self._generate(prompt, ask)
+        except Exception as error:
+            log.exception("Question %s failed", ask.id)
+            self._explain(ask, error, reply)
+            return
+        seconds = {"preprocess": prepared - started, "model": time.perf_counter() - prepared}
+        counts = {
+            **self._prompter.count(list(output.prompt_token_ids or [])),
+            "cached": output.num_cached_tokens or 0,
+            "output": len(output.outputs[0].token_ids),
+        }
+        reply.answer(ask.id, output.outputs[0].text, str(output.outputs[0].finish_reason), counts, seconds)
+
+    def _explain(self, ask: Ask, error: Exception, reply: Reply) -> None:
+        if self._engine.errored:
+            log.critical("vLLM's engine process died while it answered; its own messages stand above")
+            end()
+        if any(sign in str(error) for sign in OVERLONG):
+            reply.answer(ask.id, "", "overlong")
+        else:
+            reply.error(ask.id, one_line(error))
+
+    def _prompt(self, question: dict[str, Any]) -> dict[str, Any]:
+        media = media_of(self._adapter, question)
+        prompt: dict[str, Any] = {"prompt": self._prompter.text(question)}
+        return {**prompt, **self._media(question["modality"], media)} if media else prompt
+
+    def _media(self, modality: str, media: Media) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
+        if media.frames is not None:
+            data["video"] = [(media.frames, {**media.metadata, "do_sample_frames": False})]
+            if self._adapter.audio_in_video:
+                arguments["fps"] = media.fps
+        if media.waveform is not None:
+            data["audio"] = [(media.waveform, media.sample_rate)]
+        if self._adapter.audio_in_video and modality == "audiovideo":
+            # The layout of the prompt reads the second, the positions come from the first: both, or they disagree.
+            arguments |= {"use_audio_in_video": True, "second_per_grid_ts": [2 / media.fps]}
+        # Sound inside a picture shares its place, and only one of the two names guards a block of the prefix cache.
+        names = {kind: [media.identity] for kind in data}
+        return {"multi_modal_data": data, "mm_processor_kwargs": arguments, "multi_modal_uuids": names}
+
+    async def _generate(self, prompt: dict[str, Any], ask: Ask) -> RequestOutput:
+        answers = self._engine.generate(prompt, _sampling(ask.question["sampling"]), ask.id)  # type: ignore[arg-type]
+        output = [output async for output in answers][-1]
+        if output.outputs[0].finish_reason not in ("stop", "length"):
+            raise RuntimeError(f"vLLM gave up the request: {output.outputs[0].finish_reason}")
+        return output
+
+
+def _sampling(sampling: dict[str, Any]) -> SamplingParams:
+    """Set every value, or vLLM takes the checkpoint's."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    names = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed")
+    return SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **{name: sampling[name] for name in names})
+
+
+def load(message: dict[str, Any]) -> Vllm:
+    """Start vLLM with the model of a `load` message. Raises ValueError for an option that this vLLM doesn't know."""
+    _set_environment(ENVIRONMENT)
+    import vllm
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.platforms import current_platform
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    if current_platform.is_cpu():
+        _set_environment(CPU_ENVIRONMENT)
+    adapter, options = adapter_of(message)
+    known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
+    _check(options, known, vllm.__version__)
+    defaults = _defaults(adapter, message, cpu=current_platform.is_cpu())
+    engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**{**defaults, **options}))
+    ready = {
+        "engine": "vllm",
+        "version": vllm.__version__,
+        "device": "CPU" if current_platform.is_cpu() else current_platform.get_device_name(),
+        "concurrency": min(engine.vllm_config.scheduler_config.max_num_seqs, MOST_IN_FLIGHT),
+    }
+    trust = bool(options.get("trust_remote_code"))
+    chat = chat_of(adapter, message["model"], revision=message["revision"], trust_remote_code=trust)
+    return Vllm(engine, adapter, Prompter(adapter, chat), ready)
+
+
+def _set_environment(values: dict[str, str]) -> None:
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+
+
+def _check(options: dict[str, Any], known: list[str], version: str) -> None:
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            raise ValueError(f"vLLM {version} has no option {name!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+
+
+def _defaults(adapter: Adapter, message: dict[str, Any], *, cpu: bool) -> dict[str, Any]:
+    gpus = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    heard, seen = int("audio" in adapter.modalities), int("video" in adapter.modalities)
+    defaults = {
+        "model": message["model"],
+        "revision": message["revision"],
+        "tensor_parallel_size": len(gpus) or 1,
+        "enable_prefix_caching": True,
+        "limit_mm_per_prompt": {"image": 0, "video": seen, "audio": heard},
+        "mm_processor_kwargs": adapter.video_arguments() or None,
+        "seed": 0,
+    }
+    if cpu:
+        # Blocks of 128, the CPU's default, would leave most prompts without a whole block to find in the cache again.
+        defaults |= {
+            "block_size": 32,
+            "kv_cache_memory_bytes": CPU_CACHE_BYTES,
+            "enforce_eager": True,
+            "dtype": "float32",
+        }
+    return defaults
+
+
+if __name__ == "__main__":
+    serve(load)

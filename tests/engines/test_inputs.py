@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+
+from emoprefer_bench.engines.adapters import ADAPTERS, adapter
+from emoprefer_bench.engines.inputs import Prompter, conversation, media_of
+
+OMNI = ADAPTERS["qwen25omni"]
+
+
+def kinds(message):
+    """Return the kinds of a message's parts, in order."""
+    return [part["type"] for part in message["content"]]
+
+
+@pytest.mark.parametrize(
+    ("family", "modality", "expected"),
+    [
+        ("qwen25omni", "audiovideo", ["video", "text"]),
+        ("qwen25omni", "video", ["video", "text"]),
+        ("qwen25omni", "audio", ["audio", "text"]),
+        ("qwen25omni", "text", ["text"]),
+        ("qwen2audio", "audio", ["audio", "text"]),
+        ("qwen3vl", "video", ["video", "text"]),
+    ],
+)
+def test_media_stand_before_the_text(question, family, modality, expected):
+    """The clip comes first, so that questions about it share a prefix; sound in a picture has no place of its own."""
+    message = conversation(ADAPTERS[family], question("Which?", "red-low", modality))[-1]
+    assert kinds(message) == expected
+    assert message["content"][-1]["text"] == "Which?"
+
+
+def test_a_system_sentence_comes_first_where_the_family_wants_one(question):
+    """Qwen2.5-Omni hears badly without its system sentence; others get none."""
+    roles = [message["role"] for message in conversation(OMNI, question("Which?", "red-low", "audio"))]
+    assert roles == ["system", "user"]
+    assert [m["role"] for m in conversation(ADAPTERS["qwen3omni"], question("Which?", "red-low", "audio"))] == ["user"]
+
+
+def test_a_modality_that_the_family_lacks_is_refused(question):
+    """Asking a deaf model to listen is an error, never a question without the sound."""
+    with pytest.raises(ValueError, match="qwen25vl can't take 'audiovideo', only video, text"):
+        conversation(ADAPTERS["qwen25vl"], question("Which?", "red-low", "audiovideo"))
+
+
+def test_media_are_what_the_modality_asks_for(question):
+    """Sound alone loads no picture and picture alone no sound, though the clip has both."""
+    heard = media_of(OMNI, question("", "red-low", "audio"))
+    seen = media_of(OMNI, question("", "red-low", "video"))
+    assert heard.frames is None
+    assert heard.waveform.shape == (48000,)
+    assert seen.waveform is None
+    assert seen.frames.shape == (6, 112, 112, 3)
+    assert media_of(OMNI, question("", "red-low", "text")) is None
+
+
+def test_a_clip_that_lacks_what_is_asked_for_is_refused(question):
+    """A silent clip can't be asked with its sound: the message names clip and modality."""
+    with pytest.raises(ValueError, match="'silent' has no sound, which the modality 'audiovideo' asks for"):
+        media_of(OMNI, question("", "silent", "audiovideo"))
+
+
+def test_sound_that_would_be_cut_is_refused(question):
+    """Qwen2-Audio hears 30 s; a clip of a minute is refused, since its end would go unheard without a word."""
+    with pytest.raises(ValueError, match="'long' has 60 s of sound, qwen2audio hears 30 s"):
+        media_of(ADAPTERS["qwen2audio"], question("", "long", "audio"))
+
+
+def test_identity_is_that_of_the_content(question):
+    """It differs by clip, modality, frames taken and their size, and not by the clip's name or its files' places."""
+    base = question("", "red-low", "audiovideo")
+    renamed = {**base, "prompt": "other", "clip": {**base["clip"], "name": "other"}}
+    assert media_of(OMNI, base).identity == media_of(OMNI, renamed).identity
+    others = [
+        media_of(OMNI, question("", "red-high", "audiovideo")),
+        media_of(OMNI, question("", "red-low", "video")),
+        media_of(OMNI, question("", "slow", "audiovideo")),
+        media_of(adapter("qwen25omni", max_pixels=50176), base),
+    ]
+    assert len({media_of(OMNI, base).identity, *(other.identity for other in others)}) == 5
+
+
+@pytest.fixture(scope="module")
+def tokenizer(checkpoint):
+    """Load a tokenizer that puts `<s>` before every text."""
+    from transformers import AutoTokenizer  # noqa: PLC0415  # it takes seconds; only two tests need it
+
+    return AutoTokenizer.from_pretrained(checkpoint("llava_next_video"))
+
+
+def test_the_start_is_not_doubled(tokenizer, question):
+    """A template that writes the start of text, before a tokenizer that adds it, gives one start and not two."""
+    tokenizer.chat_template = "<s>{{ messages[0].content }}"
+    text = Prompter(ADAPTERS["text"], tokenizer).text(question("Which?"))
+    assert tokenizer(text).input_ids.count(tokenizer.bos_token_id) == 1
+
+
+def test_media_tokens_are_counted(tokenizer):
+    """The tokens that stand for picture are counted apart from all; sound isn't, where the family has none."""
+    ids = tokenizer("<video><video><video> which?").input_ids
+    assert Prompter(ADAPTERS["llava_next_video"], tokenizer).count(ids) == {"prompt": len(ids), "video": 3}
