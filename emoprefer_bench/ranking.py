@@ -1,0 +1,227 @@
+"""Which describing models people prefer, which the judges prefer, and how far the two orders agree.
+
+The model is Bradley-Terry with ties after Davidson (JASA 65, 1970), fitted by the method of Newman (JMLR 24, 2023) in
+the library evalica: writer i is preferred to j with odds s_i to s_j, and a tie weighs in proportion to sqrt(s_i s_j).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from tabulate import tabulate
+
+from emoprefer_bench.pairs import LABELS, Label
+from emoprefer_bench.reports.cells import scored
+from emoprefer_bench.reports.rows import clip_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from emoprefer_bench.counts import Floats
+    from emoprefer_bench.reports.cells import Case, Document
+
+DRAWS = 200
+PEOPLE = "people"
+# Each writer also wins and loses a tenth of a comparison against an average one, so that a writer who won everything
+# has a finite strength; against a hundred true comparisons it can't be seen.
+PRIOR = 0.1
+
+Writers = tuple[str, str]
+
+
+class RankingError(Exception):
+    """There is nothing to rank, or no library to do it; the message says how to mend it."""
+
+
+class Comparison(NamedTuple):
+    """A verdict on the texts of two writers, in the order in which they stood."""
+
+    clip: str
+    first: str
+    second: str
+    verdict: Label
+
+
+class Estimate(NamedTuple):
+    """A value and its 95% interval over clips: quantiles of the bootstrap.
+
+    A bootstrap shuffles writers who are nearly equal, so the interval of a rank correlation lies low and may not even
+    reach the value.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How the writers stand with people or with a judge.
+
+    `strengths` are natural logarithms with mean 0, strongest first: a difference of 0.7 is odds of 2 to 1. `kendall`
+    (tau-b) and `spearman` compare the order with that of people; None for people themselves.
+    """
+
+    name: str
+    comparisons: int
+    strengths: dict[str, Estimate]
+    kendall: Estimate | None = None
+    spearman: Estimate | None = None
+
+
+def writers_in(transcript: Path, rows: int) -> list[Writers | None]:
+    """Who wrote the texts of each of a data set's `rows`, by a case's transcript; None where it doesn't say."""
+    found: list[Writers | None] = [None] * rows
+    with transcript.open(encoding="utf-8") as lines:
+        for line in map(json.loads, lines):
+            if line["order"] == "forward" and all(line["writers"]):
+                found[line["row"]] = (line["writers"][0], line["writers"][1])
+    return found
+
+
+def of_people(
+    labels: Sequence[Label | None], keys: Sequence[str], writers: Sequence[Writers | None]
+) -> list[Comparison]:
+    """The labelled rows of a data set as comparisons; rows whose writers are unknown or the same tell nothing."""
+    rows = zip(labels, keys, writers, strict=True)
+    return [
+        Comparison(clip_of(key), *both, label) for label, key, both in rows if label and both and both[0] != both[1]
+    ]
+
+
+def of_judge(case: Case, keys: Sequence[str], writers: Sequence[Writers | None]) -> list[Comparison]:
+    """The verdicts of a case that were read, of every round and both orders, so that preferring a slot evens out."""
+    found = []
+    for one in case["verdicts"]:
+        found += of_people(one["forward"], keys, writers)
+        found += of_people(one["exchanged"], keys, [both and (both[1], both[0]) for both in writers])
+    return found
+
+
+def rank_document(
+    document: Document, dataset: str, writers: Sequence[Writers | None], draws: int = DRAWS
+) -> list[Ranking]:
+    """Rank the `writers` of a data set's rows by the labels of a report and by each of its cases, as `rank` does."""
+    keys = document["datasets"][dataset]["keys"]
+    people = of_people(document["datasets"][dataset]["labels"], keys, writers)
+    return rank(people, {case["id"]: of_judge(case, keys, writers) for case in scored(document, dataset)}, draws)
+
+
+def rank(people: Sequence[Comparison], judges: Mapping[str, Sequence[Comparison]], draws: int = DRAWS) -> list[Ranking]:
+    """Rank by people, then by each judge. Intervals come from drawing clips, the same draws for all, seeded.
+
+    Raises RankingError without any comparison by people, and where evalica is not installed.
+    """
+    if not people:
+        raise RankingError("no labelled row has two writers: they stand in columns model1 and model2 of the data set")
+    everything = [*people, *(comparison for judge in judges.values() for comparison in judge)]
+    writers = sorted({writer for comparison in everything for writer in comparison[1:3]})
+    clips = sorted({comparison.clip for comparison in everything})
+    drawn = np.random.default_rng(0).multinomial(len(clips), np.full(len(clips), 1 / len(clips)), size=draws)
+    times = np.vstack([np.ones(len(clips)), drawn])
+    by_people = _strengths(people, writers, clips, times)
+    found = [_ranking(PEOPLE, people, writers, by_people)]
+    for name, comparisons in judges.items():
+        if comparisons:
+            by_judge = _strengths(comparisons, writers, clips, times)
+            agreement = _estimate(kendall(by_people, by_judge)), _estimate(spearman(by_people, by_judge))
+            found.append(_ranking(name, comparisons, writers, by_judge, *agreement))
+    return found
+
+
+def kendall(first: Floats, second: Floats) -> Floats:
+    """Kendall's tau-b of values (..., n) and others: (...); NaN where all of one are equal."""
+    signs = [np.sign(values[..., :, None] - values[..., None, :]) for values in (first, second)]
+    return _cosine(*(sign.reshape(*sign.shape[:-2], -1) for sign in signs))
+
+
+def spearman(first: Floats, second: Floats) -> Floats:
+    """Spearman's rank correlation of values (..., n) and others: (...); NaN where all of one are equal."""
+    return _cosine(*(np.sign(values[..., :, None] - values[..., None, :]).sum(-1) for values in (first, second)))
+
+
+def _cosine(first: Floats, second: Floats) -> Floats:
+    norm = np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
+    cosine = np.full(norm.shape, np.nan)
+    np.divide((first * second).sum(-1), norm, out=cosine, where=norm > 0)
+    return cosine
+
+
+def _ranking(
+    name: str, comparisons: Sequence[Comparison], writers: list[str], strengths: Floats, *agreement: Estimate
+) -> Ranking:
+    estimates = {writer: _estimate(strengths[:, column]) for column, writer in enumerate(writers)}
+    strongest_first = dict(sorted(estimates.items(), key=lambda item: -item[1].value))
+    return Ranking(name, len(comparisons), strongest_first, *agreement)
+
+
+def _strengths(
+    comparisons: Sequence[Comparison], writers: list[str], clips: list[str], times: NDArray[np.float64]
+) -> Floats:
+    """Fit each row of `times` (draws, clips), which says how often a clip counts: strengths (draws, writers)."""
+    cells = {cell: column for column, cell in enumerate(dict.fromkeys(each[1:] for each in comparisons))}
+    rows = {clip: row for row, clip in enumerate(clips)}
+    by_clip = np.zeros((len(clips), len(cells)))
+    np.add.at(by_clip, ([rows[each.clip] for each in comparisons], [cells[each[1:]] for each in comparisons]), 1)
+    return np.array([_fit(list(cells), weights, writers) for weights in times @ by_clip])
+
+
+def _fit(cells: list[tuple[str, str, Label]], weights: Floats, writers: list[str]) -> Floats:
+    try:
+        import evalica  # noqa: PLC0415  # an extra
+    except ImportError:
+        raise RankingError("ranking needs evalica: pip install 'emoprefer-bench[rank]'") from None
+    code = {writer: number for number, writer in enumerate(writers, 1)}
+    outcome = dict(zip(LABELS, (evalica.Winner.X, evalica.Winner.Y, evalica.Winner.Draw), strict=True))
+    average = [0] * len(writers)
+    fitted = evalica.newman(
+        [*(code[first] for first, _, _ in cells), *code.values(), *average],
+        [*(code[second] for _, second, _ in cells), *average, *code.values()],
+        [*(outcome[verdict] for _, _, verdict in cells), *[evalica.Winner.X] * 2 * len(writers)],
+        weights=[*weights, *[PRIOR] * 2 * len(writers)],
+        limit=1000,
+    )
+    logs = np.log(fitted.scores.loc[list(code.values())].to_numpy(dtype=np.float64))
+    return np.asarray(logs - logs.mean())
+
+
+def _estimate(values: Floats) -> Estimate:
+    """The first value is the observed one, the others are the bootstrap's."""
+    low, high = np.nanquantile(values[1:], [0.025, 0.975]) if np.isfinite(values[1:]).any() else (np.nan, np.nan)
+    return Estimate(float(values[0]), float(low), float(high))
+
+
+def table(rankings: Iterable[Ranking]) -> str:
+    """The rankings as text: how the writers stand, and how far each judge's order is that of people."""
+    rankings = list(rankings)
+    standings = [
+        [ranking.name if place == 1 else "", place, writer, *_shown(estimate)]
+        for ranking in rankings
+        for place, (writer, estimate) in enumerate(ranking.strengths.items(), 1)
+    ]
+    agreement = [
+        [judge.name, judge.comparisons, *_shown(judge.kendall), *_shown(judge.spearman)]
+        for judge in rankings
+        if judge.kendall and judge.spearman
+    ]
+    tables = [_aligned(standings, ["by", "place", "writer", "strength", "95% interval"])]
+    if agreement:
+        heads = ["agreement with people", "verdicts", "Kendall", "95% interval", "Spearman", "95% interval"]
+        tables.append(_aligned(agreement, heads))
+    return "\n\n".join(tables)
+
+
+def _shown(estimate: Estimate) -> tuple[str, str]:
+    return f"{estimate.value:.2f}", f"[{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def _aligned(rows: list[list[object]], heads: list[str]) -> str:
+    words = ("by", "writer", "agreement with people")
+    align = ["left" if head in words else "right" for head in heads]
+    return str(tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=align))

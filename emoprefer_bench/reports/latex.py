@@ -1,0 +1,116 @@
+"""The table of the paper, in its own form, and beside it a table of all prompts with intervals.
+
+The row is that of the reference's code: model, prompt, two-class WAF and accuracy, three-class WAF and accuracy, swap
+consistency; mean and standard deviation (ddof 0) over rounds in percent, with two decimals.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from emoprefer_bench.reports import cells
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emoprefer_bench.reports.cells import Case, Document
+
+HEADS = ("WAF$_2$", "ACC$_2$", "WAF$_3$", "ACC$_3$", "Swap")
+RULE = r"\midrule"
+
+_ESCAPES = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+}
+
+_ABOUT_PAPER = """\
+% Each model by its best prompt, chosen by two-class WAF on these very rows, which flatters it: show the table of all
+% prompts beside it. The spread is over rounds: 0.00 for a single one, and greedy rounds can give nothing else."""
+_ABOUT_ALL = (
+    "% Every prompt, in percent, with 95% intervals over clips. The judges above the rule see nothing but the texts."
+)
+
+
+def render(document: Document) -> str:
+    """Both tables of every data set, to be put into a document that loads the package booktabs."""
+    blocks = []
+    for name, dataset in document["datasets"].items():
+        blocks += [
+            f"% {_one_line(cells.about(name, dataset))}",
+            _paper_table(document, name),
+            _all_prompts(document, name),
+        ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def paper_rows(document: Document, dataset: str) -> list[str]:
+    """The rows of the paper's table: open models by rising two-class WAF, a rule, closed ones (case["closed"]).
+
+    Controls, variants and incomplete cases have none, nor have cases without labels. A model that was asked by several
+    modalities has a row for each. Where two prompts are equally good, the first is shown.
+    """
+    best: dict[tuple[str, str], Case] = {}
+    for case in sorted(cells.scored(document, dataset), key=lambda case: case["prompt"] or ""):
+        judge = (case["model"], case["modality"])
+        judges = not cells.is_control(case) and not case.get("variant")
+        if not judges or not case["complete"] or case["scores"]["waf2"]["mean"] is None:
+            continue
+        if judge not in best or cells.waf2(case) > cells.waf2(best[judge]):
+            best[judge] = case
+    models = [model for model, _ in best]
+    shown = sorted(best.values(), key=cells.waf2)
+    rows = {closed: [_paper_row(case, models) for case in shown if _closed(case) is closed] for closed in (False, True)}
+    return [*rows[False], *([RULE] if all(rows.values()) else []), *rows[True]]
+
+
+def escaped(text: str) -> str:
+    """Text as LaTeX shows it, on one line."""
+    return "".join(_ESCAPES.get(character, character) for character in _one_line(text))
+
+
+def _paper_row(case: Case, models: list[str]) -> str:
+    name = f"{case['model']} ({case['modality']})" if models.count(case["model"]) > 1 else case["model"]
+    scores = (case["scores"][metric] for metric in cells.PAPER_METRICS)
+    values = (rf"{100 * score['mean']:.2f}$\pm${100 * (score['sd'] or 0):.2f}" for score in scores)
+    return _row([escaped(name), case["prompt"] or "--", *values])
+
+
+def _paper_table(document: Document, dataset: str) -> str:
+    return "\n".join([_ABOUT_PAPER, *_tabular(["Model", "Prompt", *HEADS], paper_rows(document, dataset))])
+
+
+def _all_prompts(document: Document, dataset: str) -> str:
+    cases = cells.scored(document, dataset)
+    controls = [_row(_with_intervals(case)) for case in cases if cells.is_control(case)]
+    judges = [_row(_with_intervals(case)) for case in cases if not cells.is_control(case)]
+    rule = [RULE] if controls and judges else []
+    return "\n".join([_ABOUT_ALL, *_tabular(["Model", "Prompt", "Input", *HEADS], [*controls, *rule, *judges])])
+
+
+def _with_intervals(case: Case) -> Iterable[str]:
+    yield from (escaped(cells.judge(case)), case["prompt"] or "--", escaped(case["modality"] or "texts"))
+    for metric in cells.PAPER_METRICS:
+        yield cells.percent(case["scores"][metric], interval=True).replace("±", r"$\pm$").replace("-", "--")
+
+
+def _tabular(heads: list[str], rows: list[str]) -> list[str]:
+    columns = "l" * (len(heads) - len(HEADS)) + "c" * len(HEADS)
+    return [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _row(heads), RULE, *rows, r"\bottomrule", r"\end{tabular}"]
+
+
+def _row(values: Iterable[str]) -> str:
+    return "& ".join(values) + r"\\"
+
+
+def _closed(case: Case) -> bool:
+    return bool(case.get("closed", False))
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"[\s\x00-\x1f]+", " ", text)

@@ -1,0 +1,49 @@
+"""The report as GitHub's Markdown, for step summaries and README files."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from emoprefer_bench.reports import cells
+
+if TYPE_CHECKING:
+    from emoprefer_bench.reports.cells import Case, Document
+
+METRICS = (*cells.PAPER_METRICS, "answered")
+WITH_INTERVAL = ("waf2", "swap")
+HEADS = {"waf2": "WAF, 2 classes", "acc2": "ACC, 2", "waf3": "WAF, 3", "acc3": "ACC, 3", "swap": "swap consistency"}
+
+
+def render(document: Document) -> str:
+    """One table a data set, controls first; under them what failed and what was not run."""
+    blocks = []
+    for name, dataset in document["datasets"].items():
+        blocks += [f"### {escaped(cells.about(name, dataset))}", _table(cells.scored(document, name))]
+    blocks.append("In percent; in brackets the 95% interval over clips. A control looks at nothing but the two texts.")
+    blocks.append("\n".join(f"- {escaped(reason)}" for reason in cells.reasons(document)))
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown and the HTML in it leave as it is, on one line."""
+    one_line = re.sub(r"[\s\x00-\x1f]+", " ", text)
+    return re.sub(r"([\\`*_{}\[\]<>|~#&@!$^])", r"\\\1", one_line)
+
+
+def _table(cases: list[Case]) -> str:
+    rows = [
+        [
+            escaped(cells.judge(case)),
+            case["prompt"] or "",
+            *(cells.percent(case["scores"][metric], interval=metric in WITH_INTERVAL) for metric in METRICS),
+        ]
+        for case in cases
+    ]
+    heads = ["judge", "prompt", *(HEADS.get(metric, metric) for metric in METRICS)]
+    align = ["left", "left", *["right"] * len(METRICS)]
+    return (
+        tabulate(rows, heads, tablefmt="pipe", disable_numparse=True, colalign=align) if rows else "No case has scores."
+    )
