@@ -90,7 +90,7 @@ class Question:
     def __post_init__(self) -> None:
         """Compute the key: the SHA-256 (hex) of the canonical form."""
         canonical = json.dumps(self.canonical(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        object.__setattr__(self, "key", hashlib.sha256(canonical.encode()).hexdigest())
+        object.__setattr__(self, "key", hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest())
 
     def canonical(self) -> dict[str, Any]:
         """What the key is computed over. The clip counts by the digest of its bytes, never by its name."""

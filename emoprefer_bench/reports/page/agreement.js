@@ -1,0 +1,222 @@
+// How judges err: label by verdict, verdict by verdict on the exchanged pair, how answers were read, slices.
+
+const VERDICTS = ["a1", "a2", "same", "unread"];
+const HOW = ["parsed", "ambiguous", "truncated", "refused", "empty", "error"];
+const bestCase = (report) => {
+  const plain = (one) => 2 * !isControl(one) + (one.complete && !one.variant);
+  const having = report.cases.filter((one) => one.confusion);
+  return having.sort((one, other) => plain(other) - plain(one) || byScore("waf2")(one, other))[0];
+};
+
+/** `browse` shows the pairs of a cell. */
+function agreementSection(report, browse) {
+  const cases = report.cases.filter((one) => one.confusion);
+  if (!cases.length) return null;
+  const box = el("div", { class: "grid two" });
+  const draw = (id) =>
+    box.replaceChildren(
+      ...matrices(
+        cases.find((one) => one.id === id),
+        browse,
+      ),
+    );
+  const first = bestCase(report);
+  draw(first.id);
+  return section(
+    "agreement",
+    "Agreement and position",
+    "Counts of verdicts, strictly read, over all rounds. A cell opens its pairs.",
+    el(
+      "div",
+      { class: "controls" },
+      choice(
+        "Judge",
+        cases.map((one) => [one.id, `${nameOf(one)} on ${one.dataset}`]),
+        first.id,
+        draw,
+      ),
+    ),
+    box,
+    biasTable(cases),
+  );
+}
+
+function matrices(one, browse) {
+  const base = { dataset: one.dataset, judge: one.id };
+  const made = [
+    matrix(
+      "Verdict on the pair as exchanged, by verdict",
+      "verdict",
+      VERDICTS,
+      one.flips,
+      (i, j) => ({
+        kind: i + j === 1 || (i === 2 && j === 2) ? "agrees" : "differs",
+        show: () => browse({ ...base, forward: CODES[i], exchanged: CODES[j] }),
+      }),
+      "Blue cells are consistent: the same text was chosen when it stood in the other place. Both a1 is a preference for the first place, both a2 for the second.",
+    ),
+  ];
+  if (sum(one.confusion.flat())) {
+    made.unshift(
+      matrix(
+        "Verdict by people\u2019s label",
+        "people",
+        VERDICTS.slice(0, 3),
+        one.confusion,
+        (i, j) => ({
+          kind: i === j ? "agrees" : "differs",
+          show: () => browse({ ...base, label: CODES[i], forward: CODES[j] }),
+        }),
+        "Blue cells agree with people.",
+      ),
+    );
+  }
+  return made;
+}
+
+function matrix(caption, corner, rows, counts, about, note) {
+  const most = Math.max(1, ...counts.flat());
+  const body = rows.map((row, i) => [
+    row,
+    ...VERDICTS.map((_, j) => {
+      const { kind, show } = about(i, j);
+      const share = counts[i][j] / most;
+      return [
+        { class: `cell ${kind}`, style: { "--share": share.toFixed(3) } },
+        el(
+          "button",
+          {
+            type: "button",
+            click: show,
+            disabled: !counts[i][j],
+            "aria-label": `${row}, ${VERDICTS[j]}: ${counts[i][j]}`,
+          },
+          count(counts[i][j]),
+        ),
+      ];
+    }),
+  ]);
+  return el("figure", {}, table(caption, [corner, ...VERDICTS], body, "matrix"), el("figcaption", {}, note));
+}
+
+function provenanceSection(report) {
+  const cases = report.cases.filter((one) => sum(Object.values(one.provenance ?? {})));
+  if (!cases.length) return null;
+  const present = HOW.filter((how) => cases.some((one) => one.provenance[how]));
+  const rows = cases.map((one) => {
+    const total = sum(Object.values(one.provenance));
+    return [
+      judge(one),
+      said(one.dataset),
+      [
+        { class: "plot" },
+        bar(
+          present.map((how) => [`how-${how}`, one.provenance[how] ?? 0]),
+          total,
+        ),
+      ],
+      ...present.map((how) => number(count(one.provenance[how]))),
+    ];
+  });
+  return section(
+    "answers",
+    "How answers were read",
+    "An answer that does not say which text it prefers has no verdict in the strict scores, and a reason why.",
+    legend(present.map((how) => [`how-${how}`, how])),
+    table("Answers by how they were read", ["Judge", "Data set", "", ...present.map(number)], rows, "wide"),
+  );
+}
+
+const WITH_INTERVAL = (share, interval) => number([percent(share), el("small", {}, range(interval))]);
+
+/** bias: first_slot {share, interval}, consistency, consistency_without_ties, kappa, primacy, recency. */
+function biasTable(cases) {
+  const noisy = cases.some((one) => one.noise);
+  const rows = cases
+    .filter((one) => one.bias)
+    .map(({ bias, ...one }) =>
+      [
+        judge(one),
+        said(one.dataset),
+        WITH_INTERVAL(bias.first_slot?.share, bias.first_slot?.interval),
+        ...[bias.consistency, bias.consistency_without_ties, bias.primacy, bias.recency].map((share) =>
+          number(percent(share)),
+        ),
+        number(bias.kappa?.toFixed(2) ?? DASH),
+        noisy && number(percent(one.noise?.rate)),
+      ].filter(Boolean),
+    );
+  const heads = [
+    "Chose the first slot",
+    "Consistent",
+    "Without ties",
+    "First in both orders",
+    "Second in both orders",
+    "Kappa",
+    ...(noisy ? ["Engine\u2019s own flips"] : []),
+  ];
+  return (
+    rows.length > 0 &&
+    table(
+      "Position bias, in percent of the rows read in both orders",
+      ["Judge", "Data set", ...heads.map(number)],
+      rows,
+      "wide",
+    )
+  );
+}
+
+const SLICES = {
+  preferred_length: "Accuracy by the length of the text that people preferred",
+  length_difference: "Accuracy by the difference in length, in words",
+  writers: "Accuracy by who wrote the two texts",
+  writer_prior: "Accuracy by whether the label is what the writers alone predict",
+};
+
+/** slices[name] is a list of {slice, rows, acc2, interval}; slices.prefers_longer is {people, judge}. */
+function slicesSection(report) {
+  const cases = report.cases.filter((one) => one.slices);
+  const tables = Object.keys(SLICES)
+    .map((name) => sliceTable(cases, name))
+    .filter(Boolean);
+  const longer = cases
+    .filter((one) => one.slices.prefers_longer)
+    .map((one) => [
+      judge(one),
+      said(one.dataset),
+      ...["people", "judge"].map((who) => number(percent(one.slices.prefers_longer[who]))),
+    ]);
+  if (longer.length)
+    tables.unshift(
+      table(
+        "How often the longer text is preferred",
+        ["Judge", "Data set", ...["By people", "By the judge"].map(number)],
+        longer,
+      ),
+    );
+  if (!tables.length) return null;
+  return section(
+    "slices",
+    "Slices",
+    "A judge that is right only where people preferred the longer text, or where the writers give the answer away, follows length or style rather than the clip.",
+    tables,
+  );
+}
+
+function sliceTable(all, name) {
+  const cases = all.filter((one) => one.slices[name]?.some((part) => part.rows));
+  const slices = unique(cases.flatMap((one) => one.slices[name].filter((part) => part.rows).map((part) => part.slice)));
+  const rows = cases.map((one) => [
+    judge(one),
+    said(one.dataset),
+    ...slices.map((slice) => {
+      const part = one.slices[name].find((other) => other.slice === slice);
+      if (!part?.rows) return number(DASH);
+      return [
+        { class: "number tint", style: { "--share": part.acc2.toFixed(3) }, title: plural(part.rows, "row") },
+        [percent(part.acc2), el("small", {}, range(part.interval))],
+      ];
+    }),
+  ]);
+  return cases.length > 0 && table(SLICES[name], ["Judge", "Data set", ...slices.map(number)], rows, "wide");
+}

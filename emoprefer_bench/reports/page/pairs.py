@@ -1,0 +1,133 @@
+"""What the page's browser of pairs shows: verdicts from the document, texts and answers from the transcripts.
+
+Every distinct text is stored once, and everything else says its number: a description that four prompts share in two
+orders costs as much as one. Verdicts are strings with a character a row.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import quote
+
+from emoprefer_bench.verdicts import Provenance
+
+Plain = dict[str, Any]
+
+SOUND = (".wav", ".mp3", ".flac", ".ogg", ".m4a")
+ORDERS = ("forward", "exchanged")
+PROVENANCES: tuple[str, ...] = get_args(Provenance)
+_VERDICTS = {"a1": "1", "a2": "2", "same": "s", None: "-"}
+_NOT_ASKED = "."
+
+
+@dataclass
+class Browsable:
+    """All that the browser of pairs shows.
+
+    `numbers` has each distinct text once, with its number. `index` is plain JSON: for each data set its rows; for each
+    case its verdicts and the steps to each (numbers of template and answer in turn); and the clips, with the address
+    that each plays from, if any. `files` are the clips' own, in the same order.
+    """
+
+    index: Plain
+    numbers: dict[str, int] = field(default_factory=dict)
+    files: list[Path | None] = field(default_factory=list)
+
+    def number(self, text: str | None) -> int | None:
+        """The number of a text, given now if it is new; None for none."""
+        return None if text is None else self.numbers.setdefault(text, len(self.numbers))
+
+
+def browsable(document: Plain, transcripts: Path | None, beside: Path | None) -> Browsable:
+    """Gather the pairs. Clips are linked relative to the folder `beside`.
+
+    Without the folder `transcripts`, or where a case has none in it, the verdicts are there and the texts are not.
+    Raises ValueError for a transcript that doesn't belong to the document.
+    """
+    found = Browsable({"datasets": {}, "cases": {}, "clips": [], "provenances": list(PROVENANCES)})
+    clips: dict[tuple[str, str], int] = {}
+    for name, dataset in document["datasets"].items():
+        found.index["datasets"][name] = _rows(name, dataset, clips)
+    found.index["clips"] = [{"name": clip, "address": None, "kind": None} for _, clip in clips]
+    found.files = [None] * len(clips)
+    for case in document["cases"]:
+        if "verdicts" in case:
+            rounds = [_round(one) for one in case["verdicts"]]
+            found.index["cases"][case["id"]] = rounds
+            for line in _lines(case, transcripts, document["datasets"][case["dataset"]]["keys"]):
+                _add(found, case, line, beside)
+    return found
+
+
+def _rows(name: str, dataset: Plain, clips: dict[tuple[str, str], int]) -> Plain:
+    keys, labels = dataset["keys"], dataset["labels"]
+    rows = len(keys)
+    return {
+        "keys": keys,
+        "labels": "".join(_VERDICTS[label] for label in labels),
+        "clips": [clips.setdefault((name, key.partition(":")[2]), len(clips)) for key in keys],
+        **{column: [None] * rows for column in ("a1", "a2", "subtitle", "writers")},
+    }
+
+
+def _round(one: Plain) -> Plain:
+    return {order: _ordered(one[order], one[f"{order}_provenance"]) for order in ORDERS}
+
+
+def _ordered(verdicts: list[str | None], provenances: list[str | None]) -> Plain:
+    both = list(zip(verdicts, provenances, strict=True))
+    return {
+        "verdicts": "".join(_VERDICTS[verdict] if how else _NOT_ASKED for verdict, how in both),
+        "provenances": "".join(str(PROVENANCES.index(how)) if how else _NOT_ASKED for _, how in both),
+        "steps": [None] * len(both),
+    }
+
+
+def _lines(case: Plain, transcripts: Path | None, keys: list[str]) -> Iterator[Plain]:
+    """Give the lines of a case's transcript; none where there is no such file."""
+    path = transcripts / Path(case["transcript"]).name if transcripts and case.get("transcript") else None
+    if path is None or not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="surrogatepass") as file:
+        for number, text in enumerate(file, start=1):
+            try:
+                line = json.loads(text)
+                belongs = keys[line["row"]] == line["key"] and line["round"] < len(case["verdicts"])
+            except (ValueError, KeyError, IndexError, TypeError):
+                belongs = False
+            if not belongs:
+                raise ValueError(
+                    f"{path}, line {number}: is no verdict of {case['id']} in this report: the transcripts are of "
+                    "another run, or cut short; put the report's own beside it, or move these away"
+                )
+            yield line
+
+
+def _add(found: Browsable, case: Plain, line: Plain, beside: Path | None) -> None:
+    rows, row = found.index["datasets"][case["dataset"]], line["row"]
+    exchanged = line["order"] == ORDERS[1]
+    steps = [found.number(text) for step in line["steps"] for text in (step["asked"], step["answer"])]
+    found.index["cases"][case["id"]][line["round"]][line["order"]]["steps"][row] = steps
+    if rows["a1"][row] is None:
+        first, second = ("a2", "a1") if exchanged else ("a1", "a2")
+        rows["a1"][row], rows["a2"][row] = found.number(line[first]), found.number(line[second])
+        writers = [found.number(writer) for writer in line["writers"]]
+        rows["writers"][row] = writers[::-1] if exchanged else writers
+    clip = rows["clips"][row]
+    # A case may have been asked about the clip of another row on purpose.
+    if found.index["clips"][clip]["name"] == line["clip"]:
+        if rows["subtitle"][row] is None:
+            rows["subtitle"][row] = found.number(line["subtitle"])
+        if line["media"] and found.files[clip] is None:
+            _link(found, clip, Path(line["media"]).absolute(), beside)
+
+
+def _link(found: Browsable, clip: int, file: Path, beside: Path | None) -> None:
+    found.files[clip] = file
+    address = quote(os.path.relpath(file, beside).replace(os.sep, "/")) if beside else file.as_uri()
+    found.index["clips"][clip] |= {"address": address, "kind": "audio" if file.suffix.lower() in SOUND else "video"}

@@ -1,0 +1,44 @@
+"""What the page shows of the run as a whole: the document without its verdicts, which are counted instead."""
+
+from __future__ import annotations
+
+from itertools import compress
+from typing import Any
+
+from emoprefer_bench.counts import NONE, table
+
+Plain = dict[str, Any]
+
+PER_ROW = ("keys", "labels", "row_digests")
+
+
+def summary(document: Plain) -> Plain:
+    """Give the document with each case's verdicts counted, and without what its data sets say of single rows."""
+    datasets = document["datasets"]
+    return {
+        **{name: document[name] for name in ("schema", "complete", "manifest")},
+        "datasets": {name: {k: v for k, v in one.items() if k not in PER_ROW} for name, one in datasets.items()},
+        "cases": [_counted(case, datasets.get(case["dataset"])) for case in document["cases"]],
+    }
+
+
+def _counted(case: Plain, dataset: Plain | None) -> Plain:
+    """Count label by verdict (3 by 4) and verdict by exchanged verdict (4 by 4), strictly read and over all rounds.
+
+    Rows and columns run over a1, a2, same, none. A row counts in a round in which both orders were asked.
+    """
+    kept = {name: value for name, value in case.items() if name != "verdicts"}
+    if dataset is None or "verdicts" not in case:
+        return kept
+    labels: list[Any] = []
+    forward: list[Any] = []
+    exchanged: list[Any] = []
+    for one in case["verdicts"]:
+        both = zip(one["forward_provenance"], one["exchanged_provenance"], strict=True)
+        asked = [None not in orders for orders in both]
+        labels += compress(dataset["labels"], asked)
+        forward += compress(one["forward"], asked)
+        exchanged += compress(one["exchanged"], asked)
+    kept["confusion"] = table(labels, forward)[:NONE].astype(int).tolist()
+    kept["flips"] = table(forward, exchanged).astype(int).tolist()
+    return kept

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import re
+
+from told_runs import a_run, golden
+
+from emoprefer_bench.reports import html
+
+
+def test_the_leaderboard_shows_every_judge_beside_the_controls(tab, pages):
+    """In falling order, the controls marked; each with its score in words, beside the picture."""
+    tab.open(pages("plain"))
+    [rows, other] = [board.locator("li:not(.axis)") for board in tab.page.locator(".board").all()]
+    names = rows.locator(".name").all_inner_texts()
+    assert sorted(re.sub(r"\s+", " ", name) for name in names) == [
+        "always_a1 control",
+        "careful S2",
+        "stubborn S1",
+        "vague S1",
+    ]
+    values = [float(value) for value in rows.locator(".value b").all_inner_texts()]
+    assert values == sorted(values, reverse=True)
+    assert rows.locator("path.dot.control").count() == 1
+    assert rows.locator("circle.dot").count() == 3
+    assert other.count() == 1
+
+
+def test_the_score_and_the_reading_are_chosen(tab, pages):
+    """What can't be read counts as the reference guesses it, or strictly as wrong."""
+    tab.open(pages("plain"))
+    vague = tab.page.locator(".board").first.locator("li", has_text="vague").locator("b")
+    tab.page.get_by_label("Score", exact=True).select_option(label="Swap consistency")
+    assert vague.inner_text() == "0.0"
+    tab.page.get_by_label("Score", exact=True).select_option(label="Accuracy, three classes")
+    before = vague.inner_text()
+    tab.page.get_by_label("Reading of answers").select_option(label="strict")
+    assert vague.inner_text() == before
+    careful = tab.page.locator(".board").first.locator("li", has_text="careful").locator("b")
+    assert careful.inner_text() == "50.0"
+
+
+def test_every_section_has_what_it_is_about(tab, pages):
+    """Pictures and tables: bars, points, matrices, the manifest; and the navigation leads to each."""
+    tab.open(pages("golden"))
+    for link in tab.page.get_by_role("navigation", name="Sections").get_by_role("link").all():
+        assert tab.page.locator(f"section{link.get_attribute('href')} h2").count() == 1
+    cases = sum("scores" in case for case in golden()["cases"])
+    assert tab.page.locator("#consistency .dot").count() == cases
+    assert tab.page.locator("#agreement .matrix").count() == 2
+    assert tab.page.locator("#answers .bar").count() == cases
+    assert tab.page.locator("#scores td.tint").count() <= cases
+    assert "its weights | are <gone>" in tab.page.locator("#gates").inner_text()
+    assert "2 cases skipped" in tab.page.locator("#gates").inner_text()
+    assert tab.page.locator("#run").get_by_text("sha256").count() == 1
+
+
+def test_gates_are_shown_with_their_outcome_and_story(tab, tmp_path):
+    """An outcome is a sign and a word, never a colour alone."""
+    document = golden()
+    numbers = {"baseline": 0.7, "current": 0.6, "drop": 0.1, "p": 0.0004}
+    document["cases"][0]["gate"] = [
+        {"outcome": "fail", "kind": "drop", "metric": "waf2", "message": "waf2 fell", **numbers},
+        {
+            "outcome": "inconclusive",
+            "kind": "floor",
+            "metric": "acc2",
+            "message": "unsure",
+            "score": None,
+            "floor": 0.6,
+        },
+    ]
+    html.write(document, tmp_path / "page.html")
+    rows = tab.open(tmp_path / "page.html").page.get_by_role("region", name="Gates", exact=True).locator("tbody tr")
+    first, second = (row.split("\t") for row in rows.all_inner_texts())
+    assert first[2:] == ["\u2715 fail", "waf2 drop", "70.0", "60.0", "\u221210.0", "< 0.001", "waf2 fell"]
+    assert second[2:] == ["? inconclusive", "acc2 floor", "60.0", "\u2013", "\u2013", "\u2013", "unsure"]
+
+
+def test_a_judge_is_held_against_the_best_control(tab, pages, tmp_path):
+    """One row a judge: which control it is, by how much, and whether that is more than chance."""
+    tab.open(pages("plain"))
+    best = tab.page.get_by_role("region", name="Against the best control").first
+    rows = [row.split("\t") for row in best.locator("tbody tr").all_inner_texts()]
+    assert len(rows) == 3
+    assert {row[2] for row in rows} <= {"better", "worse", "can\u2019t be told apart"}
+    careful = next(row for row in rows if "careful" in row[0])
+    [one] = [one for one in a_run(tmp_path)["cases"] if one["id"] == "careful-S2-toy"]
+    controls = [other for other in one["comparisons"] if (other["kind"], other["metric"]) == ("control", "waf2")]
+    strongest = max(controls, key=lambda other: other["other"])
+    assert (careful[1], careful[3].replace("\u2212", "-")) == (
+        strongest["against"],
+        f"{100 * strongest['difference']:+.1f}",
+    )
+
+
+def test_a_variant_of_a_judge_is_another_row(tab, tmp_path):
+    """A judge without its clip stands beside itself with it, and neither hides the other."""
+    document = golden()
+    judge = next(case for case in document["cases"] if case["id"] == "qwen25omni_7b-S2-toy")
+    document["cases"].append({**judge, "id": f"{judge['id']}-blind", "variant": "blind", "modality": "text"})
+    html.write(document, tmp_path / "page.html")
+    names = tab.open(tmp_path / "page.html").page.locator(".board .name").all_inner_texts()
+    assert {"qwen25omni_7b S2", "qwen25omni_7b S2 blind"} <= {name.strip() for name in names}
+    models = tab.page.get_by_role("region", name="models by data set").locator("tbody th").all_inner_texts()
+    assert {"qwen25omni_7b", "qwen25omni_7b blind"} <= set(models)
+
+
+def test_a_run_without_cases_says_so(tab, pages):
+    """An empty page is no blank one."""
+    assert tab.open(pages("empty")).page.locator("#pairs").get_by_text("No case was run").count() == 1
