@@ -12,24 +12,30 @@ from emoprefer_bench.verdicts import Provenance, Reading
 
 MEDIA = {"audio": {"audio"}, "video": {"video"}, "audiovideo": {"audio", "video"}, "text": set[str]()}
 SUBTITLE = "+subtitle"
+BLIND, MISMATCHED = "blind", "mismatched"
 MODALITIES = tuple(media + suffix for media in MEDIA for suffix in ("", SUBTITLE))
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row of the benchmark. `llm` names the text LLM of S3 and S4; `modality` is None for judges that get texts alone."""
+    """One row of the benchmark.
+
+    `llm` names the text LLM of S3 and S4; `modality` is None for judges that get the two texts alone.
+    A `variant` is a run of the same judge for comparison: `blind` without the clip, or with a `mismatched` one.
+    """
 
     model: str
     prompt: str
     dataset: str
     modality: str | None = None
     llm: str | None = None
+    variant: str | None = None
 
     @property
     def id(self) -> str:
-        """As it stands in a test's id: model-prompt-dataset; a judge without a prompt is model-dataset."""
-        parts = (self.model, self.dataset) if self.prompt == DIRECT else (self.model, self.prompt, self.dataset)
-        return "-".join(parts)
+        """As it stands in a test's id: model-prompt-dataset-variant, without what there is none of."""
+        prompt = None if self.prompt == DIRECT else self.prompt
+        return "-".join(part for part in (self.model, prompt, self.dataset, self.variant) if part)
 
     def named(self) -> dict[str, str | None]:
         """What identifies the case in a report."""
@@ -40,6 +46,7 @@ class Case:
             "dataset": self.dataset,
             "modality": self.modality,
             "llm": self.llm,
+            "variant": self.variant,
         }
 
     @property
@@ -64,7 +71,7 @@ class Case:
 
 
 def takes(able: str | None, wanted: str | None) -> bool:
-    """Whether a model that takes `able` can be asked by `wanted`. Raises TypeError for a modality that there is none of."""
+    """Whether a model that takes `able` can be asked by `wanted`. Raises TypeError for a modality that is none."""
     for modality in (able, wanted):
         if modality is not None and modality not in MODALITIES:
             raise TypeError(f"the modality {modality!r} is none of {', '.join(MODALITIES)}")
@@ -83,12 +90,16 @@ class Round:
 
 @dataclass(slots=True)
 class Tally:
-    """What a case has gathered so far. `pairs` are in row order; `failure` is why the case can't go on."""
+    """What a case has gathered so far. `pairs` are in row order; `failure` is why the case can't go on.
+
+    `again` is a tally of questions that are asked once more, whatever is stored, to see whether the answers change.
+    """
 
     case: Case
     pairs: list[Pair]
     rounds: list[Round]
     failure: str | None = None
+    again: bool = False
     asked: int = 0
     stored: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
@@ -131,8 +142,9 @@ class Tally:
         ):
             if wanted and answers and reached < answers:
                 return (
-                    f"{self.case.id} asks for {medium} ({self.case.modality}), but {answers - reached} of {answers} answers about "
-                    f"a clip counted no {medium} token: the {medium} never reached the model, so its scores would not be what they say"
+                    f"{self.case.id} asks for {medium} ({self.case.modality}), but {answers - reached} of {answers} "
+                    f"answers about a clip counted no {medium} token: the {medium} never reached the model, so its "
+                    "scores would not be what they say"
                 )
         return None
 
@@ -140,13 +152,14 @@ class Tally:
 def result(tally: Tally, engine: dict[str, Any]) -> dict[str, Any]:
     """What a finished (or interrupted) case is to the report: plain JSON types, scores as fractions."""
     from emoprefer_bench import scoring  # noqa: PLC0415  # numpy is loaded when there is something to score
+    from emoprefer_bench.controls import CONTROLS  # noqa: PLC0415  # which are cases themselves
 
     return {
         **tally.case.named(),
         "complete": tally.complete,
         "transcript": f"transcripts/{tally.case.id}.jsonl",
         "engine": engine,
-        **scoring.scored(tally.pairs, tally.rounds),
+        **scoring.scored(tally.pairs, tally.rounds, control=tally.case.model in CONTROLS),
         "verdicts": [_verdicts(one) for one in tally.rounds],
         "questions": {"asked": tally.asked, "stored": tally.stored},
         "tokens": dict(tally.tokens),

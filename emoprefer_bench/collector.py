@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emoprefer_bench import audit
+from emoprefer_bench.gating import Gating
 from emoprefer_bench.prompts import PromptPack
-from emoprefer_bench.reports import document
+from emoprefer_bench.reports import document, github
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 class Collector:
     """A plugin of the controlling process: reads results off test reports, those of xdist workers too."""
 
-    def __init__(self, config: pytest.Config, pack: PromptPack) -> None:
+    def __init__(self, config: pytest.Config, pack: PromptPack, gating: Gating) -> None:
         self._config = config
         self._pack = pack
+        self._gating = gating
         self._cases: dict[str, dict[str, Any]] = {}
         self._datasets: dict[str, dict[str, Any]] = {}
         self._document: dict[str, Any] | None = None
+        self._notes: list[str] = []
 
     def add(self, case: dict[str, Any], dataset: dict[str, Any], outcome: str, reason: str | None = None) -> None:
         """Take a case's result."""
@@ -45,21 +48,53 @@ class Collector:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
-        """Write the JSON report, also where no terminal plugin is loaded."""
+        """Write the JSON report and the baseline, and fail a run that lacks cases, also where there is no terminal."""
+        overlooked = self._gating.overlooked(session, self._cases)
+        self._cases |= {case["id"]: case for case in overlooked}
         if self._cases:
-            option = self._config.option
-            manifest = document.manifest(self._config.invocation_params.args, option, self._pack)
-            built = self._document = document.build(list(self._cases.values()), self._datasets, manifest)
-            folder = Path(self._config.invocation_params.dir)
-            targets = [folder / option.emoprefer_out / "report.json"]
-            targets += [folder / option.emoprefer_json] if option.emoprefer_json else []
-            for target in targets:
-                try:
-                    document.write(built, target)
-                except OSError as error:
-                    self._say(f"{target}: can't write the report ({error.strerror})")
-                    session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            self._derive()
+            manifest = document.manifest(self._config.invocation_params.args, self._config.option, self._pack)
+            self._document = document.build(list(self._cases.values()), self._datasets, manifest)
+            self._write(self._document, session)
+            self._keep(self._document, session)
+            self._publish(self._document)
+        if overlooked:
+            _fail(session)
+        if getattr(self._config.option, "no_summary", False):
+            self._notes += [case["gate"][0]["message"] for case in overlooked]
+            self._tell()
         return (yield)
+
+    def _derive(self) -> None:
+        """Add what takes several cases: the comparison of judges with their variants, and votes."""
+        audit.compare(list(self._cases.values()), self._datasets)
+        if self._config.option.emoprefer_vote:
+            from emoprefer_bench import votes  # noqa: PLC0415  # numpy, for a run that wants it
+
+            self._cases |= {case["id"]: case for case in votes.cases_of(list(self._cases.values()), self._datasets)}
+
+    def _write(self, built: dict[str, Any], session: pytest.Session) -> None:
+        option, folder = self._config.option, Path(self._config.invocation_params.dir)
+        targets = [folder / option.emoprefer_out / "report.json"]
+        targets += [folder / option.emoprefer_json] if option.emoprefer_json else []
+        for target in targets:
+            try:
+                document.write(built, target)
+            except OSError as error:
+                self._notes.append(f"{target}: can't write the report ({error.strerror})")
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _keep(self, built: dict[str, Any], session: pytest.Session) -> None:
+        if self._gating.saved_as:
+            told, good = self._gating.keep(built)
+            self._notes.append(told)
+            if not good:
+                _fail(session)
+
+    def _publish(self, built: dict[str, Any]) -> None:
+        lines = github.publish(built)
+        if lines:
+            print("", *lines, sep="\n", flush=True)  # noqa: T201  # for GitHub, which reads it off a line of its own
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Show the table."""
@@ -67,17 +102,26 @@ class Collector:
             return
         from emoprefer_bench.reports import terminal  # noqa: PLC0415  # tabulate is wanted here alone
 
-        text = terminal.render(self._document, verbosity=terminalreporter.verbosity, width=terminalreporter._tw.fullwidth)  # noqa: SLF001
+        width = terminalreporter._tw.fullwidth  # noqa: SLF001  # pytest has no public one
+        text = terminal.render(self._document, verbosity=terminalreporter.verbosity, width=width)
         if text:
             terminalreporter.section("emotion preference")
             terminalreporter.write_line(text)
             out = self._config.option.emoprefer_json or self._config.option.emoprefer_out / "report.json"
             terminalreporter.write_line(f"report: {out}")
+        self._tell()
 
-    def _say(self, line: str) -> None:
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        with contextlib.suppress(AttributeError):
-            reporter.write_line(line, red=True)
+    def _tell(self) -> None:
+        """Show what became of files and of the baseline's cases, however little else is shown."""
+        reporter: TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter and self._notes:
+            reporter.write_line("\n" + "\n".join(self._notes))
+
+
+def _fail(session: pytest.Session) -> None:
+    """End with status 1 a run that would otherwise end well."""
+    if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _reason(report: pytest.TestReport) -> str:

@@ -6,10 +6,12 @@ the best score published with that data set.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from emoprefer_bench.engines.declared import FunctionEngine, function
 from emoprefer_bench.gpus import Gpus
 from emoprefer_bench.models import model
-from emoprefer_bench.pairs import Label, Question
+from emoprefer_bench.pairs import Label, Pair, Question
 
 
 @model(gpus=0, modality=None, prompts=())
@@ -21,13 +23,27 @@ def longer(gpus: Gpus) -> FunctionEngine:  # noqa: ARG001  # every model takes i
 @model(gpus=0, modality=None, prompts=())
 def always_a1(gpus: Gpus) -> FunctionEngine:  # noqa: ARG001
     """The text that stands first."""
-    return function(lambda _: "a1", name="always_a1")
+    return function(_first, name="always_a1")
 
 
 @model(gpus=0, modality=None, prompts=())
 def random(gpus: Gpus) -> FunctionEngine:  # noqa: ARG001
     """One of the two by the digest of clip and texts: a coin that falls the same way in every run."""
     return function(_by_digest, name="random")
+
+
+def answers(pairs: Sequence[Pair]) -> dict[str, list[Label]]:
+    """What each control says of some pairs: the verdicts of its case, without running that."""
+    engine = function(_by_digest, name="random")  # the only one that looks at more of a question than its texts
+    questions = [
+        Question(engine.identity(), None, "text", engine.sampling, clip=pair.clip, texts=(pair.a1, pair.a2))
+        for pair in pairs
+    ]
+    return {name: [answer(question) for question in questions] for name, answer in CONTROLS.items()}
+
+
+def _first(question: Question) -> Label:  # noqa: ARG001  # it looks at nothing
+    return "a1"
 
 
 def _longer(question: Question) -> Label:
@@ -40,3 +56,6 @@ def _longer(question: Question) -> Label:
 
 def _by_digest(question: Question) -> Label:
     return "a1" if int(question.key[-1], 16) % 2 else "a2"
+
+
+CONTROLS: dict[str, Callable[[Question], Label]] = {"longer": _longer, "always_a1": _first, "random": _by_digest}

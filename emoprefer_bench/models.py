@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from emoprefer_bench import audit
 from emoprefer_bench.cases import Case, takes
 from emoprefer_bench.strategies import DIRECT, USES_LLM
 
@@ -20,8 +21,9 @@ DEFAULT_LLM = "qwen25_7b"
 class ModelInfo:
     """What is known of a model before its fixture runs.
 
-    `modality` is the most it can take (`audio`, `video`, `audiovideo` or `text`, with `+subtitle` where it gets what is said as
-    text); None for a judge that looks at nothing but the two texts. `llm` is the text LLM that judges for it in S3 and S4.
+    `modality` is the most it can take (`audio`, `video`, `audiovideo` or `text`, with `+subtitle` where it gets what is
+    said as text); None for a judge that looks at nothing but the two texts. `llm` is the text LLM that judges for it in
+    S3 and S4.
     """
 
     name: str
@@ -32,6 +34,7 @@ class ModelInfo:
 
 
 Fixture = Callable[..., Any]
+FIXTURE = type(pytest.fixture(lambda: None))
 
 
 def model(
@@ -53,7 +56,9 @@ def model(
 
     def declare(function: Fixture) -> Fixture:
         if "gpus" not in inspect.signature(function).parameters:
-            raise TypeError(f"the model {function.__name__} must take the fixture `gpus`: def {function.__name__}(gpus):")
+            raise TypeError(
+                f"the model {function.__name__} must take the fixture `gpus`: def {function.__name__}(gpus):"
+            )
         info = ModelInfo(function.__name__, gpus, modality, prompts or (DIRECT,), llm)
         function.emoprefer_model = info  # type: ignore[attr-defined]
         return pytest.fixture(scope="session")(function)
@@ -72,8 +77,8 @@ class Models:
         """Look for models in a conftest.py: pytest registers each as a plugin."""
         if inspect.ismodule(plugin):
             for value in vars(plugin).values():
-                info = inspect.getattr_static(value, "emoprefer_model", None)  # runs no code of what isn't ours
-                if isinstance(info, ModelInfo):
+                # Nothing but a fixture is asked for its attributes, since what else lies there may run code then.
+                if type(value) is FIXTURE and (info := getattr(value, "emoprefer_model", None)):
                     self.known[info.name] = info
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -93,15 +98,18 @@ class Models:
         metafunc.parametrize("gpus", params, indirect=True, scope="session")
 
     def cases(self, info: ModelInfo, datasets: Iterable[str]) -> list[Case]:
-        """The cases of one model, data set by data set."""
+        """The cases of one model, data set by data set; with --emoprefer-audit each followed by its variants."""
         option = self._config.option
         modality = info.modality and (option.emoprefer_modality or info.modality)
         llm = option.emoprefer_llm or info.llm or DEFAULT_LLM
-        return [
+        cases = [
             Case(info.name, prompt, dataset, modality, llm if prompt in USES_LLM else None)
             for dataset in datasets
             for prompt in info.prompts
         ]
+        if not option.emoprefer_audit:
+            return cases
+        return [each for case in cases for each in (case, *audit.variants(case))]
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,12 @@ from emoprefer_bench.cases import MODALITIES
 from emoprefer_bench.prompts import PromptPack, PromptPackError
 
 if TYPE_CHECKING:
+    from emoprefer_bench.baselines import Baseline
+    from emoprefer_bench.gates import Limit
     from emoprefer_bench.trial import Settings
 
 BUILT_IN = ("demo", "emoprefer", "emopreferv2")
+BASELINES = "benchmarks/baselines"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -23,7 +27,13 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("emoprefer", "emotion preference benchmark")
     add = group.addoption
     add("--emoprefer-json", metavar="PATH", type=Path, help="write the report as JSON (docs/report.schema.json)")
-    add("--emoprefer-out", metavar="DIR", type=Path, default=Path(".emoprefer"), help="answers, logs and results (default: .emoprefer)")
+    add(
+        "--emoprefer-out",
+        metavar="DIR",
+        type=Path,
+        default=Path(".emoprefer"),
+        help="answers, logs and results (default: .emoprefer)",
+    )
     add("--emoprefer-fresh", action="store_true", help="ask again, whatever is stored")
     add("--emoprefer-limit", metavar="N", type=_at_least_one, help="only the first N pairs of each data set")
     add("--emoprefer-rounds", metavar="N", type=_at_least_one, default=1, help="ask N times (default: 1)")
@@ -40,6 +50,40 @@ def add_options(parser: pytest.Parser) -> None:
         help="a data set of your own: a CSV with name,a1,a2,preference (repeatable; see dataset/README.md)",
     )
     parser.addini("emoprefer_dataset", "folder of the data sets, relative to the root folder", default="dataset")
+    _add_doubts(parser)
+    _add_gates(parser)
+
+
+def _add_doubts(parser: pytest.Parser) -> None:
+    """Add what tells a score from a shortcut or from noise."""
+    add = parser.getgroup("emoprefer").addoption
+    add("--emoprefer-audit", action="store_true", help="judge also without the clip, and with the clip of another row")
+    add("--emoprefer-noise", metavar="N", type=_at_least_one, help="ask N rows again: does the engine repeat itself?")
+    add("--emoprefer-vote", action="store_true", help="report also the majority over rounds, orders and models")
+
+
+def _add_gates(parser: pytest.Parser) -> None:
+    """Add what holds a run against an earlier one (docs/ci.md)."""
+    add = parser.getgroup("emoprefer-gates", "emotion preference benchmark: gates").addoption
+    add("--emoprefer-save", metavar="NAME", help="save this run's clean, complete cases as the baseline NAME")
+    add("--emoprefer-compare", metavar="NAME", help="compare with the baseline NAME (or a path), which must exist")
+    add(
+        "--emoprefer-compare-fail",
+        metavar="METRIC:DROP",
+        action="append",
+        default=[],
+        type=_limit,
+        help="fail a case beyond waf2:2pp (points), waf2:3%% (of the baseline) or min_acc2:0.6 (repeatable)",
+    )
+    add("--emoprefer-strict", action="store_true", help="fail a drop too that this number of rows can't confirm")
+    add(
+        "--emoprefer-update",
+        action="store_true",
+        help="merge clean, complete cases into the saved or compared baseline",
+    )
+    parser.addini("emoprefer_gates", "limits as in --emoprefer-compare-fail, one a line", type="linelist")
+    parser.addini("emoprefer_gate_p", "the one-sided p under which a drop is confirmed", default="0.01")
+    parser.addini("emoprefer_baselines", "folder of the baselines, relative to the root folder", "string", BASELINES)
 
 
 def dataset_names(config: pytest.Config) -> tuple[str, ...]:
@@ -69,7 +113,9 @@ def settings(config: pytest.Config, pack: PromptPack) -> Settings:
     option = config.option
     root = config.rootpath / config.getini("emoprefer_dataset")
     sources = datasets.built_in(root)
-    sources |= {name: datasets.Source(name, Path(config.invocation_params.dir, path)) for name, path in option.emoprefer_data}
+    sources |= {
+        name: datasets.Source(name, Path(config.invocation_params.dir, path)) for name, path in option.emoprefer_data
+    }
     return Settings(
         out=Path(config.invocation_params.dir, option.emoprefer_out),
         sources=sources,
@@ -78,7 +124,86 @@ def settings(config: pytest.Config, pack: PromptPack) -> Settings:
         limit=option.emoprefer_limit,
         fresh=option.emoprefer_fresh,
         coresident=option.emoprefer_coresident,
+        noise=option.emoprefer_noise or 0,
     )
+
+
+def limits(config: pytest.Config) -> list[Limit]:
+    """The limits of a run: those of the ini file, replaced by those of the command line. Raises UsageError."""
+    option, lines = config.option, config.getini("emoprefer_gates")
+    if not lines and not option.emoprefer_compare_fail:
+        return []
+    from emoprefer_bench import gates  # noqa: PLC0415  # numpy, for a run that has limits
+
+    if not option.emoprefer_compare and any(limit.kind == "drop" for limit in option.emoprefer_compare_fail):
+        raise pytest.UsageError("--emoprefer-compare-fail: a drop from what? --emoprefer-compare NAME says it")
+    try:
+        return gates.merged([gates.limit(line) for line in lines], option.emoprefer_compare_fail)
+    except gates.LimitError as error:
+        raise pytest.UsageError(f"emoprefer_gates: {error}") from None
+
+
+def gate_p(config: pytest.Config) -> float:
+    """How small p must be to confirm a drop. Raises UsageError."""
+    try:
+        p = float(config.getini("emoprefer_gate_p"))
+    except ValueError:
+        p = 0.0
+    if not 0 < p < 1:
+        raise pytest.UsageError(
+            f"emoprefer_gate_p = {config.getini('emoprefer_gate_p')}: write a number between 0 and 1"
+        )
+    return p
+
+
+def baseline(config: pytest.Config) -> Baseline | None:
+    """The baseline to compare with. Raises UsageError for one that is not there or can't be read."""
+    if not config.option.emoprefer_compare:
+        return None
+    from emoprefer_bench import baselines  # noqa: PLC0415  # as above
+
+    path = _baseline_path(config, config.option.emoprefer_compare)
+    try:
+        return baselines.load(path, path.stem)
+    except baselines.BaselineError as error:
+        raise pytest.UsageError(f"--emoprefer-compare: {error}") from None
+
+
+def saved_as(config: pytest.Config) -> Path | None:
+    """The file that this run's cases go to. Raises UsageError where that makes no sense, or would lose a baseline."""
+    option = config.option
+    name = option.emoprefer_save or (option.emoprefer_compare if option.emoprefer_update else None)
+    if option.emoprefer_update and not name:
+        raise pytest.UsageError(
+            "--emoprefer-update: which baseline? Name it by --emoprefer-save or --emoprefer-compare"
+        )
+    if not name or hasattr(config, "workerinput"):
+        return None
+    if option.emoprefer_limit:
+        raise pytest.UsageError(
+            "--emoprefer-save, --emoprefer-update: a baseline is of whole data sets, leave --emoprefer-limit"
+        )
+    path = _baseline_path(config, name)
+    if path.exists() and not option.emoprefer_update:
+        raise pytest.UsageError(
+            f"--emoprefer-save: {path} exists; add --emoprefer-update to merge into it, or delete it first"
+        )
+    return path
+
+
+def _baseline_path(config: pytest.Config, name: str) -> Path:
+    if name.endswith(".json") or Path(name).name != name:
+        return Path(config.invocation_params.dir, name)
+    return Path(config.rootpath, config.getini("emoprefer_baselines"), f"{name}.json")
+
+
+def _limit(text: str) -> Limit:
+    from emoprefer_bench import gates  # noqa: PLC0415  # as above
+
+    try:
+        return gates.limit(text)
+    except gates.LimitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _at_least_one(text: str) -> int:

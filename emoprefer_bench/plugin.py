@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from emoprefer_bench import controls, options
 from emoprefer_bench import gpus as gpu_leases
 from emoprefer_bench.cases import Case, takes
 from emoprefer_bench.collector import Collector
+from emoprefer_bench.gating import Gating
 from emoprefer_bench.models import DATASETS, ModelInfo, Models, case_of
 from emoprefer_bench.progress import Progress
 from emoprefer_bench.prompts import PromptPack
@@ -24,6 +25,8 @@ MODELS = pytest.StashKey[Models]()
 SETTINGS = pytest.StashKey["Settings"]()
 TRIALS = pytest.StashKey[dict[str, "Trial"]]()
 PACK = pytest.StashKey[PromptPack]()
+GATING = pytest.StashKey[Gating]()
+PROGRESS = pytest.StashKey[Progress]()
 COLLECTOR = pytest.StashKey[Collector]()
 RESULT = pytest.StashKey[dict[str, Any]]()
 
@@ -38,15 +41,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "emoprefer(case): the case that a test is for (set by the plugin)")
     config.addinivalue_line("markers", "gpu: a case whose model needs a GPU")
     config.addinivalue_line("markers", "cpu: a case whose model needs none")
+    config.addinivalue_line(
+        "markers", 'gate(waf2="3pp", min_acc2=0.6): limits that a test\'s cases must hold (docs/ci.md)'
+    )
     config.stash[DATASETS] = options.dataset_names(config)
     config.stash[PACK] = options.prompt_pack(config)
     config.stash[TRIALS] = {}
     models = config.stash[MODELS] = Models(config)
     config.pluginmanager.register(controls, "emoprefer-controls")
     config.pluginmanager.register(models, "emoprefer-models")
-    config.pluginmanager.register(Progress(config), "emoprefer-progress")
+    progress = config.stash[PROGRESS] = Progress(config)
+    config.pluginmanager.register(progress, "emoprefer-progress")
+    pack = config.stash[PACK]
+    gating = config.stash[GATING] = Gating(config, {"name": pack.name, "sha256": pack.digest})
+    config.pluginmanager.register(gating, "emoprefer-gates")
     if not hasattr(config, "workerinput"):
-        collector = config.stash[COLLECTOR] = Collector(config, config.stash[PACK])
+        collector = config.stash[COLLECTOR] = Collector(config, pack, gating)
         config.pluginmanager.register(collector, "emoprefer-collector")
 
 
@@ -54,7 +64,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse an --emoprefer-llm that is no model, before anything runs."""
     name, known = session.config.option.emoprefer_llm, session.config.stash[MODELS].known
     if name and name not in known:
-        raise pytest.UsageError(f"--emoprefer-llm {name}: no such model; there are {', '.join(sorted(known)) or 'none'}")
+        raise pytest.UsageError(
+            f"--emoprefer-llm {name}: no such model; there are {', '.join(sorted(known)) or 'none'}"
+        )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -86,14 +98,14 @@ def gpus(request: pytest.FixtureRequest) -> Iterator[gpu_leases.Gpus]:
 
 @dataclass(frozen=True)
 class BoundCase:
-    """A case inside its test: `run` it, once."""
+    """A case inside its test: `run` it, once. It fails the test where a gate does."""
 
     case: Case
     run: Callable[[], dict[str, Any]]
 
 
 @pytest.fixture
-def case(request: pytest.FixtureRequest, gpus: gpu_leases.Gpus) -> BoundCase:
+def case(request: pytest.FixtureRequest, gpus: gpu_leases.Gpus) -> BoundCase:  # noqa: ARG001  # the lease comes first
     """The case of this test. `case.run()` asks, matches and scores, puts the result on the report, and returns it."""
     selected = case_of(request.node)
     if selected is None:
@@ -149,19 +161,31 @@ def _run(request: pytest.FixtureRequest, case: Case) -> dict[str, Any]:
     """Run the case's trial, if no other case did, and put the result on the item before anything can fail."""
     config = request.config
     trial = config.stash[TRIALS][case.model]
-    progress: Progress = config.pluginmanager.get_plugin("emoprefer-progress")
+    progress = config.stash[PROGRESS]
     try:
         trial.run(progress.of(request.node))
     except KeyboardInterrupt:
         _keep_incomplete(config, trial)
         raise
     result = trial.result(case)
+    dataset = trial.dataset(case).described() if result else {}
     if result:
-        request.node.stash[RESULT] = {"case": result, "dataset": trial.dataset(case).described()}
+        request.node.stash[RESULT] = {"case": result, "dataset": dataset}
     if fault := trial.fault(case):
         pytest.fail(fault, pytrace=False)
     assert result is not None
+    why = config.stash[GATING].check(request.node, result, dataset)
+    request.node.user_properties += _properties(result)
+    if why:
+        pytest.fail(why, pytrace=False)
     return result
+
+
+def _properties(result: dict[str, Any]) -> list[tuple[str, object]]:
+    """What --junitxml says of a case: its scores, and what its gates decided."""
+    scores = [(f"emoprefer.{name}", score["mean"]) for name, score in result["scores"].items()]
+    gates = [(f"emoprefer.gate.{one['metric'] or one['kind']}", one["outcome"]) for one in result["gate"]]
+    return [*scores, *gates]
 
 
 def _keep_incomplete(config: pytest.Config, trial: Trial) -> None:
@@ -186,7 +210,10 @@ def _why_not(config: pytest.Config, case: Case) -> str | None:
         reasons.append(f"{case.model} takes {info.modality}, not {case.modality} (--emoprefer-modality)")
     if lacking := _settings(config).sources[case.dataset].missing():
         reasons.append(lacking)
-    for name, use in ((case.model, ""), (case.llm, f", the text LLM of {case.prompt} (--emoprefer-llm chooses another)")):
+    for name, use in (
+        (case.model, ""),
+        (case.llm, f", the text LLM of {case.prompt} (--emoprefer-llm chooses another)"),
+    ):
         if name and name not in known:
             reasons.append(f"there is no model {name}{use}")
         elif name and known[name].gpus > len(gpu_leases.visible()):
@@ -201,7 +228,7 @@ def _settings(config: pytest.Config) -> Settings:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Put the result on the report of the test's call, which also travels from xdist workers."""
     report = yield
     if selected := case_of(item):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emoprefer_bench.cases import Case, Tally
+from emoprefer_bench.cases import BLIND, Case, Tally
 from emoprefer_bench.decoders import DecodeError, Decoders, HeldClip
 from emoprefer_bench.engines.child import LoadError
 from emoprefer_bench.engines.engine import Engine, Session
@@ -143,7 +143,8 @@ class Runner:
         self._transcripts = transcripts
         self._coresident = coresident
         self._resident: set[str] = set()
-        self._in_flight: dict[str, asyncio.Future[Answer]] = {}
+        self._in_flight: dict[tuple[str, bool], asyncio.Future[Answer]] = {}
+        self._repeated: dict[str, Answer] = {}
         self._open_works = 0
         self._open_clips = 0
         self._freed = asyncio.Event()
@@ -169,19 +170,22 @@ class Runner:
     async def ask(self, seat: Seat, question: Question, held: HeldClip | None, tally: Tally) -> Answer:
         """The answer to a question: stored, on its way, or asked for now."""
         with_media = question.clip is not None
-        answer = self._store.get(question.key) if seat.engine.durable else None
-        if answer is None and question.key in self._in_flight:
-            answer = await asyncio.shield(self._in_flight[question.key])
+        asked = (question.key, tally.again)
+        answer = self._known(seat, question, tally)
+        if answer is None and asked in self._in_flight:
+            answer = await asyncio.shield(self._in_flight[asked])
         if answer is not None:
             tally.count(answer, fresh=False, with_media=with_media)
             return answer
         if seat.name not in self._resident:
             raise NotLoadedError(seat)
         future = asyncio.get_running_loop().create_future()
-        self._in_flight[question.key] = future
+        self._in_flight[asked] = future
         try:
             answer = await self._answer(seat, question, held)
-            if seat.engine.durable:
+            if tally.again:
+                self._repeated[question.key] = answer
+            elif seat.engine.durable:
                 self._store.add(question, answer)
             future.set_result(answer)
         except BaseException as error:
@@ -189,9 +193,14 @@ class Runner:
             future.exception()  # retrieved here, so that nobody has to wait for it
             raise
         finally:
-            del self._in_flight[question.key]
+            del self._in_flight[asked]
         tally.count(answer, fresh=True, with_media=with_media)
         return answer
+
+    def _known(self, seat: Seat, question: Question, tally: Tally) -> Answer | None:
+        if tally.again:
+            return self._repeated.get(question.key)
+        return self._store.get(question.key) if seat.engine.durable else None
 
     async def _answer(self, seat: Seat, question: Question, held: HeldClip | None) -> Answer:
         fields = None
@@ -230,13 +239,16 @@ class Runner:
         for tally in self.tallies:
             by_dataset.setdefault(tally.case.dataset, []).append(tally)
         for tallies in by_dataset.values():
-            rows: dict[str, list[int]] = {}
-            for row, pair in enumerate(tallies[0].pairs):
-                rows.setdefault(pair.clip.name, []).append(row)
-            for of_clip in rows.values():
-                works = [work for tally in tallies for work in _open(tally, of_clip)]
+            clips: dict[str, Clip] = {}
+            rows: dict[str, list[tuple[Tally, int]]] = {}
+            for tally in tallies:
+                for row, pair in enumerate(tally.pairs):
+                    clips.setdefault(pair.clip.name, pair.clip)
+                    rows.setdefault(pair.clip.name, []).append((tally, row))
+            for name, of_clip in rows.items():
+                works = [work for tally, row in of_clip for work in _open(tally, row)]
                 if works:
-                    yield tallies[0].pairs[of_clip[0]].clip, works
+                    yield clips[name], works
 
     async def _clip(self, clip: Clip, works: list[Work], wanted: set[str]) -> None:
         held = HeldClip(clip, self.decoders)
@@ -268,22 +280,22 @@ class Runner:
             self._open_works -= 1
             self._freed.set()
         reading = work.slot[work.row] = read(answer)
-        self._transcripts.write(
-            tally.case, work.row, work.round, work.pair, asking.steps, reading, exchanged=work.exchanged
-        )
+        if not tally.again:
+            self._transcripts.write(
+                tally.case, work.row, work.round, work.pair, asking.steps, reading, exchanged=work.exchanged
+            )
         self.done += 1
         self._progress(self.done, self.total, held.clip)
 
 
-def _open(tally: Tally, rows: list[int]) -> Iterator[Work]:
+def _open(tally: Tally, row: int) -> Iterator[Work]:
     if tally.failure:
         return
-    for row in rows:
-        for round_ in range(len(tally.rounds)):
-            for exchanged in (False, True):
-                work = Work(tally, row, round_, exchanged)
-                if work.slot[row] is None:
-                    yield work
+    for round_ in range(len(tally.rounds)):
+        for exchanged in (False, True):
+            work = Work(tally, row, round_, exchanged)
+            if work.slot[row] is None:
+                yield work
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,12 +332,13 @@ class Asking:
 
     async def _ask(self, seat: Seat, template: str, prompt: str | None, clip: Clip | None, **given: Any) -> Answer:  # noqa: ANN401  # Question's own
         media = self._case.media if clip else "text"
+        unseen = self._case.variant == BLIND or (media == "text" and prompt is not None)
         question = Question(
             engine=await seat.identity(),
             prompt=prompt,
             modality=media,
             sampling=seat.engine.sampling,
-            clip=clip if media != "text" or prompt is None else None,
+            clip=None if unseen else clip,
             round=0 if seat.engine.sampling.greedy else self.round,
             **given,
         )

@@ -3,31 +3,73 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-from emoprefer_bench import metrics, statistics
+from emoprefer_bench import bias, comparisons, metrics, statistics
 from emoprefer_bench.counts import Verdicts
 
 if TYPE_CHECKING:
     from emoprefer_bench.cases import Round
-    from emoprefer_bench.pairs import Pair
+    from emoprefer_bench.pairs import Label, Pair
     from emoprefer_bench.verdicts import Reading
 
+TIES: tuple[Literal["a1", "half", "wrong", "dropped"], ...] = ("a1", "half", "wrong", "dropped")
+UNREAD: tuple[Literal["same", "wrong", "dropped"], ...] = ("same", "wrong", "dropped")
 
-def scored(pairs: list[Pair], rounds: list[Round]) -> dict[str, Any]:
-    """Score the rows that have a verdict in both orders and every round (all of them, unless a run was interrupted)."""
+
+def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> dict[str, Any]:
+    """Score the rows that have a verdict in both orders and every round (all of them, unless a run was interrupted).
+
+    A `control` is not compared with the controls.
+    """
     rows = [row for row in range(len(pairs)) if all(one.forward[row] and one.exchanged[row] for one in rounds)]
-    labels = [pairs[row].label for row in rows]
+    answered = [pairs[row] for row in rows]
     verdicts = [_verdicts(one, rows) for one in rounds]
-    spreads = metrics.case_metrics(labels, verdicts)
-    intervals = statistics.cluster_bootstrap(labels, verdicts, [pairs[row].clip.name for row in rows])
     readings = [reading for one in rounds for reading in (*one.forward, *one.exchanged) if reading]
     return {
-        "rows": len(rows),
+        **measured([pair.label for pair in answered], [pair.clip.name for pair in answered], verdicts),
+        "provenance": dict(Counter(reading.provenance for reading in readings)),
+        "slices": bias.slices(answered, verdicts[0].forward),
+        "comparisons": [] if control else comparisons.with_controls(answered, verdicts),
+    }
+
+
+def measured(labels: Sequence[Label | None], clips: Sequence[str], rounds: Sequence[Verdicts]) -> dict[str, Any]:
+    """All that verdicts, labels and clips alone give: scores with intervals, policies, bounds and position bias."""
+    spreads = metrics.case_metrics(labels, rounds)
+    intervals = statistics.cluster_bootstrap(labels, rounds, clips)
+    return {
+        "rows": len(labels),
         "labelled": sum(label is not None for label in labels),
         "scores": {name: {**spread, "interval": _list(intervals[name])} for name, spread in spreads.items()},
-        "provenance": dict(Counter(reading.provenance for reading in readings)),
+        "policies": _policies(labels, rounds),
+        "bounds": {
+            "reference": _bounds(labels, rounds, metrics.REFERENCE),
+            "strict": _bounds(labels, rounds, metrics.STRICT),
+        },
+        "bias": bias.position_bias(rounds, clips),
     }
+
+
+def _policies(labels: Sequence[Label | None], rounds: Sequence[Verdicts]) -> list[dict[str, Any]]:
+    """The four scores of the forward verdicts, means over rounds, under every treatment of ties and unread answers."""
+    return [
+        {"ties": ties, "unread": unread, **_mean([metrics.scores(labels, one.forward, policy) for one in rounds])}
+        for ties in TIES
+        for unread in UNREAD
+        for policy in (metrics.Policy(ties, unread),)
+    ]
+
+
+def _bounds(labels: Sequence[Label | None], rounds: Sequence[Verdicts], policy: metrics.Policy) -> dict[str, Any]:
+    """How low and how high each of the four scores could be, whatever the unread verdicts meant; means over rounds."""
+    found = [metrics.score_bounds(labels, one.forward, policy) for one in rounds]
+    return {name: _mean([bounds[name] for bounds in found]) for name in metrics.LABEL_SCORES}
+
+
+def _mean(rounds: list[dict[str, float | None]]) -> dict[str, float | None]:
+    return {name: metrics.spread([one[name] for one in rounds])["mean"] for name in (rounds[0] if rounds else ())}
 
 
 def _list(interval: tuple[float, float] | None) -> list[float] | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emoprefer_bench.cases import Case, Tally
+from emoprefer_bench import audit, noise
+from emoprefer_bench.cases import MISMATCHED, Case, Tally
 from emoprefer_bench.cases import result as result_of
 from emoprefer_bench.datasets import Dataset, DatasetError, Source, read
 from emoprefer_bench.decoders import Decoders
@@ -34,6 +35,7 @@ class Settings:
     limit: int | None = None
     fresh: bool = False
     coresident: bool = False
+    noise: int = 0
 
 
 class Trial:
@@ -44,6 +46,7 @@ class Trial:
         self.cases = selected
         self._datasets: dict[str, Dataset | DatasetError] = {}
         self._tallies: dict[str, Tally] = {}
+        self._again: dict[str, Tally] = {}
         logs = settings.out / "logs"
         self._seats = {name: Seat(name, engine, logs / f"{name}.log") for name, engine in engines.items()}
         self._judge = self._seats[judge]
@@ -68,10 +71,13 @@ class Trial:
         if tally is None or tally.failure:
             return None
         llm = self._seats[case.llm] if case.llm else None
-        return result_of(tally, {"judge": _described(self._judge), "llm": _described(llm) if llm else None})
+        result = result_of(tally, {"judge": _described(self._judge), "llm": _described(llm) if llm else None})
+        if again := self._again.get(case.id):
+            result["noise"] = noise.flip_rate(tally, again)
+        return result
 
     def fault(self, case: Case) -> str | None:
-        """Why the case has no result, or one that is worth nothing: what is wrong, where, and how to mend it; or None."""
+        """Why the case has no result, or a worthless one: what is wrong, where, and how to mend it; or None."""
         dataset = self._datasets.get(case.dataset)
         if isinstance(dataset, DatasetError):
             return str(dataset)
@@ -89,9 +95,12 @@ class Trial:
             progress(done, total, clip.name)
 
         out = self._settings.out
-        with Store(out / "answers", fresh=self._settings.fresh) as store, Transcripts(out / "transcripts") as transcripts:
+        with (
+            Store(out / "answers", fresh=self._settings.fresh) as store,
+            Transcripts(out / "transcripts") as transcripts,
+        ):
             runner = Runner(
-                list(self._tallies.values()),
+                [*self._tallies.values(), *self._again.values()],
                 self._judge,
                 self._seats,
                 pack=self._settings.pack,
@@ -104,10 +113,14 @@ class Trial:
             await runner.run()
 
     def _read_datasets(self, progress: Progress) -> None:
-        """Read each data set as strictly as the most demanding of its cases needs; a faulty one fails its own cases alone."""
+        """Read each data set as strictly as its most demanding case needs; a faulty one fails its own cases alone."""
         for name in dict.fromkeys(case.dataset for case in self.cases):
             of_dataset = [case for case in self.cases if case.dataset == name]
-            needs = (any(c.sound for c in of_dataset), any(c.picture for c in of_dataset), any(c.subtitles for c in of_dataset))
+            needs = (
+                any(c.sound for c in of_dataset),
+                any(c.picture for c in of_dataset),
+                any(c.subtitles for c in of_dataset),
+            )
             try:
                 dataset = _read(self._settings, name, needs, progress)
             except DatasetError as error:
@@ -115,7 +128,15 @@ class Trial:
                 continue
             self._datasets[name] = dataset
             for case in of_dataset:
-                self._tallies[case.id] = Tally.empty(case, dataset.pairs, self._settings.rounds)
+                self._prepare(case, dataset)
+
+    def _prepare(self, case: Case, dataset: Dataset) -> None:
+        pairs = audit.mismatched(dataset.pairs) if case.variant == MISMATCHED else dataset.pairs
+        tally = self._tallies[case.id] = Tally.empty(case, pairs, self._settings.rounds)
+        if case.variant == MISMATCHED and pairs == dataset.pairs:
+            tally.failure = f"data set {dataset.name} has one clip alone, so there is no other to show ({case.id})"
+        if self._settings.noise and case.variant is None:
+            self._again[case.id] = noise.tally_again(tally, self._settings.noise)
 
 
 def _read(settings: Settings, name: str, needs: tuple[bool, bool, bool], progress: Progress) -> Dataset:

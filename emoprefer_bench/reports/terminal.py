@@ -6,6 +6,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from emoprefer_bench.reports import cells, findings
+
 Case = dict[str, Any]
 
 QUIET = ("waf2", "swap")
@@ -24,8 +26,12 @@ def render(document: dict[str, Any], *, verbosity: int = 0, width: int = 100) ->
     for name, dataset in document["datasets"].items():
         of_dataset = [case for case in document["cases"] if case["dataset"] == name and "scores" in case]
         blocks += [_head(name, dataset), *_tables(of_dataset, verbosity)]
+        blocks += ["\n".join(findings.against_controls(of_dataset) + findings.against_variants(of_dataset))]
+    blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []
     blocks += _costs(document["cases"]) if verbosity > 0 else []
     blocks += _not_run(document["cases"], width)
+    blocks += ["\n".join(findings.noise(document["cases"]))]
+    blocks += [findings.gates(document["cases"])]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -52,8 +58,7 @@ def _table(cases: list[Case], metrics: tuple[str, ...]) -> str:
 
 
 def _names(case: Case) -> tuple[str, str]:
-    judge = case["model"] if case["modality"] else f"{case['model']} (control)"
-    return judge if case["complete"] else f"{judge} (incomplete)", case["prompt"] or "-"
+    return cells.judge(case), case["prompt"] or "-"
 
 
 def _cell(case: Case, metric: str) -> str:
@@ -86,7 +91,7 @@ def _costs(cases: list[Case]) -> list[str]:
             f"{case['seconds'].get('model', 0):.1f}",
         ]
         for case in cases
-        if case.get("scores") and case["modality"]
+        if case.get("scores") and case["modality"] and any(case["questions"].values())
     ]
     heads = ["case", "asked now", "from the store", "prompt tokens", "output tokens", "s preparing", "s in the model"]
     return [tabulate(rows, heads, tablefmt="simple")] if rows else []

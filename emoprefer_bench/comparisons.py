@@ -1,0 +1,82 @@
+"""Two judges, or two runs of one, on the same rows: as a report holds the comparison, and in one plain line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from emoprefer_bench import controls, statistics
+from emoprefer_bench.counts import Verdicts
+from emoprefer_bench.reports.rows import clip_of, verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emoprefer_bench.pairs import Label, Pair
+
+    Comparison = dict[str, Any]
+
+HEADLINE = ("waf2", "acc2", "swap")
+DRAWS = 2_000  # a fifth of what a gate decides by: enough for two digits of an interval
+METRICS = (*HEADLINE, *(f"strict_{name}" for name in HEADLINE))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows that two judges are compared on: their keys, labels and clips, in row order."""
+
+    keys: Sequence[str]
+    labels: Sequence[Label | None]
+    clips: Sequence[str]
+
+    @classmethod
+    def of(cls, dataset: dict[str, Any]) -> Rows:
+        """The rows of a data set in a report."""
+        return cls(dataset["keys"], dataset["labels"], [clip_of(key) for key in dataset["keys"]])
+
+
+def rounds_of(case: dict[str, Any], rows: int) -> list[Verdicts]:
+    """The verdicts of a complete case in a report, a `Verdicts` for each round."""
+    return verdicts(case, range(rows))
+
+
+def compared(
+    against: str,
+    kind: Literal["control", "baseline", "variant"],
+    rows: Rows,
+    own: Sequence[Verdicts],
+    other: Sequence[Verdicts],
+) -> list[Comparison]:
+    """Compare a judge with another by each of `METRICS`: its `score`, the `other`'s, how sure the difference is."""
+    found = statistics.paired_difference(rows.labels, rows.clips, own, other, metrics=METRICS, draws=DRAWS)
+    return [
+        {
+            "against": against,
+            "kind": kind,
+            "metric": metric,
+            "score": difference["first"],
+            "other": difference["second"],
+            "difference": difference["difference"],
+            "interval": list(difference["interval"]) if difference["interval"] else None,
+            "p_two_sided": difference["p_two_sided"],
+            "p_one_sided": difference["p_one_sided"],
+            "mcnemar": difference["mcnemar"],
+        }
+        for metric, difference in found.items()
+    ]
+
+
+def with_controls(pairs: Sequence[Pair], rounds: Sequence[Verdicts]) -> list[Comparison]:
+    """Compare a judge with what each control says of the same pairs, whether or not the controls' cases are run.
+
+    Empty where the texts are unknown, as in a replay without its data set.
+    """
+    if not any(pair.a1 for pair in pairs):
+        return []
+    rows = Rows([pair.key for pair in pairs], [pair.label for pair in pairs], [pair.clip.name for pair in pairs])
+    forward, exchanged = controls.answers(pairs), controls.answers([pair.swapped() for pair in pairs])
+    found = []
+    for name in controls.CONTROLS:
+        said = Verdicts(forward[name], exchanged[name], forward[name], exchanged[name])
+        found += compared(name, "control", rows, rounds, [said] * len(rounds))
+    return found

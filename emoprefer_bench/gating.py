@@ -1,0 +1,146 @@
+"""Gates as pytest knows them: each test's limits, failing inside the test, and what a run owes its baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emoprefer_bench import options
+from emoprefer_bench.controls import CONTROLS
+
+if TYPE_CHECKING:
+    from emoprefer_bench.baselines import Baseline
+    from emoprefer_bench.gates import Limit
+
+    Case = dict[str, Any]
+
+DESELECTED = "emoprefer_deselected"
+EARLY = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
+
+
+class Gating:
+    """A plugin of every process: `check` in that which runs a case, the rest in that which has the whole run."""
+
+    def __init__(self, config: pytest.Config, prompts: dict[str, str]) -> None:
+        """Raises UsageError for options that can't be met, before anything runs."""
+        self._config = config
+        self._prompts = prompts
+        self._deselected = False
+        self._limits, self._p = options.limits(config), options.gate_p(config)
+        self.baseline: Baseline | None = options.baseline(config)
+        self.saved_as: Path | None = options.saved_as(config)
+
+    def pytest_report_header(self) -> str | None:
+        """Say what the run is held to, and what of that can't be looked at."""
+        floors, drops = ([one.metric for one in self._limits if one.kind == kind] for kind in ("floor", "drop"))
+        told = [f"floors for {', '.join(floors)}"] if floors else []
+        told += [f"the baseline {self.baseline.name}"] if self.baseline else []
+        if drops:
+            told += [f"drops of {', '.join(drops)}" + ("" if self.baseline else " only with --emoprefer-compare")]
+        return f"emoprefer gates: {'; '.join(told)}" if told else None
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Refuse a `gate` mark that can't be understood, before anything runs."""
+        if "case" in metafunc.fixturenames:
+            _of_marks(metafunc.definition)
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Note that this run leaves something out; a worker of xdist tells the process that started it."""
+        self._deselected |= bool(items)
+        if hasattr(self._config, "workeroutput"):
+            self._config.workeroutput[DESELECTED] = self._deselected
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401  # xdist's own type
+        """Hear it from a worker."""
+        self._deselected |= getattr(node, "workeroutput", {}).get(DESELECTED, False)
+
+    def check(self, item: pytest.Item, case: Case, dataset: dict[str, Any]) -> str | None:
+        """Hold a case's result against its limits and the baseline: puts `gate` and the deltas into the result.
+
+        Returns why the test must fail, or None.
+        """
+        case["gate"] = []
+        if case["variant"]:
+            return None
+        from emoprefer_bench import comparisons, gates  # noqa: PLC0415  # numpy, for what has something to compare
+
+        of_item = gates.merged(self._limits, _of_marks(item))
+        held = [one for one in of_item if one.kind == "drop" or case["model"] not in CONTROLS]
+        policy = gates.Policy(held, self._config.option.emoprefer_limit, self._p)
+        case["gate"] = gates.decide(case, dataset, policy, self.baseline, self._prompts)
+        kinds = {decision["kind"] for decision in case["gate"]}
+        if self.baseline and not kinds & {"new", "dataset"}:
+            rows = comparisons.Rows.of(dataset)
+            now, before = comparisons.rounds_of(case, len(rows.keys)), self.baseline.rounds(case["id"], len(rows.keys))
+            case["comparisons"] += comparisons.compared(self.baseline.name, "baseline", rows, now, before)
+        failed = gates.failing(case["gate"], strict=self._config.option.emoprefer_strict)
+        return "\n".join(decision["message"] for decision in failed) or None
+
+    def overlooked(self, session: pytest.Session, cases: dict[str, Case]) -> list[Case]:
+        """The baseline's cases that a run of everything skipped or has not, each with the decision that this fails.
+
+        `cases` are those that ran, by id. A run that was told to leave something out owes nothing.
+        """
+        if self.baseline is None or self._partial(session):
+            return []
+        found = []
+        for name, before in self.baseline.cases.items():
+            case = cases.get(name)
+            if case is None:
+                identity = {key: before[key] for key in ("model", "prompt", "dataset", "modality", "llm")}
+                identity["variant"] = None
+                reason = f"is in the baseline {self.baseline.name}, but no test ran it"
+                case = {"id": name, **identity, "complete": False, "outcome": "missing", "reason": reason}
+            elif case["outcome"] == "skipped" and "scores" not in case:
+                reason = f"is in the baseline {self.baseline.name}, but was skipped: {case['reason']}"
+            else:
+                continue
+            message = f"{name}: {reason}"
+            found.append({**case, "gate": [{"metric": None, "kind": "missing", "outcome": "fail", "message": message}]})
+        return found
+
+    def keep(self, document: dict[str, Any]) -> tuple[str, bool]:
+        """Write the run's clean cases as, or into, a baseline. Returns what to tell, and whether there were any."""
+        from emoprefer_bench import baselines  # noqa: PLC0415  # as above
+
+        path = self.saved_as
+        assert path is not None
+        try:
+            old = baselines.load(path, path.stem) if path.exists() else baselines.Baseline(path.stem)
+            new = old.merged(document)
+            if new.cases:
+                baselines.save(new, path)
+        except (OSError, baselines.BaselineError) as error:
+            return str(error), False
+        outside = ("skipped", "missing")
+        ran = [case for case in document["cases"] if case["outcome"] not in outside and not case["variant"]]
+        left_out = [f"{case['id']} ({why})" for case in ran if (why := baselines.unclean(case))]
+        kept = len(ran) - len(left_out)
+        told = f"baseline {path}: {kept} {'case' if kept == 1 else 'cases'} saved, {len(new.cases)} in all"
+        return told + (f"; left out: {', '.join(left_out)}" if left_out else ""), kept > 0
+
+    def _partial(self, session: pytest.Session) -> bool:
+        """Whether this run was told to leave something out, or ended early."""
+        option = self._config.option
+        told = self._deselected or option.emoprefer_limit or option.collectonly or getattr(option, "lf", False)
+        chosen = any("::" in argument for argument in self._config.args) or option.ignore or option.ignore_glob
+        early = session.shouldstop or session.shouldfail or session.exitstatus in EARLY
+        return bool(told or chosen or early)
+
+
+def _of_marks(item: pytest.Item) -> list[Limit]:
+    """The limits of a test's `gate` marks, the nearest last. Raises CollectError, which also crosses xdist."""
+    marks = list(item.iter_markers("gate"))
+    if not marks:
+        return []
+    from emoprefer_bench import gates  # noqa: PLC0415  # as above
+
+    if any(mark.args for mark in marks):
+        raise pytest.Collector.CollectError(f'{item.name}: gate takes names alone: gate(waf2="3pp", min_acc2=0.6)')
+    try:
+        return [gates.named_limit(name, value) for mark in reversed(marks) for name, value in mark.kwargs.items()]
+    except gates.LimitError as error:
+        raise pytest.Collector.CollectError(f"{item.name}: {error}") from None

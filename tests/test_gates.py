@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from documents import case, report, toy_pairs
+
+from emoprefer_bench import baselines, gates
+from emoprefer_bench.cases import Case
+from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.gates import Limit, LimitError, Policy
+from emoprefer_bench.pairs import EXCHANGED, Clip
+
+LABELS = ["a1", "a2"] * 20
+M = Case("m", "S1", "toy", "audio")
+PROMPTS = {"name": "default", "sha256": "0" * 64}
+
+
+def run(verdicts, labels=LABELS, **more):
+    """A report of one case, on pairs of which two share a clip."""
+    pairs = toy_pairs(labels)
+    return report([case(M, pairs, verdicts, **more)], Dataset("toy", pairs))
+
+
+def wrong(count, verdicts=LABELS):
+    """Verdicts of which the first ones are exchanged."""
+    return [EXCHANGED[verdict] for verdict in verdicts[:count]] + verdicts[count:]
+
+
+def decide(now, before=None, *limits, **policy):
+    """The decisions on the only case of a report, against another report as the baseline."""
+    baseline = baselines.Baseline("main").merged(before) if before else None
+    held = Policy([gates.limit(text) for text in limits], **policy)
+    return gates.decide(now["cases"][0], now["datasets"]["toy"], held, baseline, PROMPTS)
+
+
+def told(decisions):
+    """Kinds and outcomes, but for the prompts, which the two reports and `PROMPTS` do not share."""
+    return [(one["kind"], one["outcome"]) for one in decisions if one["kind"] != "environment"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("waf2:2pp", Limit("waf2", "drop", 0.02)),
+        ("waf2: .5 pp", Limit("waf2", "drop", 0.005)),
+        ("strict_acc3:3%", Limit("strict_acc3", "drop", 0.03, relative=True)),
+        ("swap:0pp", Limit("swap", "drop", 0.0)),
+        ("min_acc2:0.6", Limit("acc2", "floor", 0.6)),
+        ("min_answered:95%", Limit("answered", "floor", 0.95)),
+        ("min_acc2:1", Limit("acc2", "floor", 1.0)),
+    ],
+)
+def test_a_limit_is_a_tolerance_or_a_floor(text, expected):
+    """Points are absolute, percents are of the baseline's score, floors are shares."""
+    read = gates.limit(text)
+    assert (read.metric, read.kind, read.relative) == (expected.metric, expected.kind, expected.relative)
+    assert read.amount == pytest.approx(expected.amount)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "waf2", "waf2:", "waf2:2", "waf2:-2pp", "waf2:2pt", "waf2:1e3pp", "first_slot:2pp", "ties:1%", ":2pp"),
+        *("min_waf2:2pp", "min_waf2:60", "min_nothing:0.5", "nothing:2pp", "min_acc2:nan", "min_acc2:inf"),
+    ],
+)
+def test_what_is_no_limit_is_refused_with_one_that_is(text):
+    """Whatever was typed."""
+    with pytest.raises(LimitError, match=r"write|metrics are"):
+        gates.limit(text)
+
+
+def test_a_later_limit_replaces_an_earlier_one_of_its_kind():
+    """A floor and a tolerance on the same metric stand side by side."""
+    first, floor, second = (gates.limit(text) for text in ("waf2:2pp", "min_waf2:0.5", "waf2:3pp"))
+    assert gates.merged([first, floor], [second]) == [second, floor]
+
+
+def test_no_limits_and_no_baseline_decide_nothing():
+    """A plain run has no gate."""
+    assert decide(run(LABELS)) == []
+
+
+def test_the_message_of_a_drop_has_every_number():
+    """Score, baseline, difference, interval, p, tolerance, and the rows, those first that were right."""
+    (drop,) = (one for one in decide(run(wrong(16)), run(LABELS), "acc2:2pp") if one["kind"] == "drop")
+    assert drop["outcome"] == "fail"
+    assert drop["message"].startswith("m-S1-toy: acc2 60.00, baseline 100.00: -40.00 pp, 95% interval [")
+    assert "one-sided p = 0.00" in drop["message"]
+    assert "tolerated are 2.00 pp. Flipped: 00000:clip0 a1 -> a2, 00001:clip0 a2 -> a1" in drop["message"]
+    assert drop["message"].endswith("and 8 more")
+    assert (drop["drop"], drop["baseline"], drop["current"], drop["flipped"]) == (0.4, 1.0, 0.6, 16)
+    assert drop["interval"][0] < 0.4 < drop["interval"][1]
+
+
+def test_rows_that_share_a_clip_are_no_independent_evidence():
+    """Twelve lost rows on six clips confirm nothing at 0.01, on twelve they do."""
+    pairs = toy_pairs(LABELS)
+    alone = [replace(pair, key=f"{row:05}:c{row}", clip=Clip(f"c{row}")) for row, pair in enumerate(pairs)]
+    before, now = (report([case(M, alone, words)], Dataset("toy", alone)) for words in (LABELS, wrong(12)))
+    assert told(decide(now, before, "acc2:2pp")) == [("drop", "fail")]
+    assert told(decide(run(wrong(12)), run(LABELS), "acc2:2pp")) == [("drop", "inconclusive")]
+
+
+def test_what_confirms_a_drop_is_a_choice():
+    """The same drop under a laxer p."""
+    assert told(decide(run(wrong(12)), run(LABELS), "acc2:2pp", p=0.05)) == [("drop", "fail")]
+
+
+def test_an_inconclusive_drop_says_what_would_be_seen():
+    """Only strictness fails it."""
+    decisions = decide(run(wrong(2)), run(LABELS), "acc2:2pp")
+    (drop,) = (one for one in decisions if one["kind"] == "drop")
+    assert (
+        "40 rows can't confirm it at p < 0.01; the smallest drop that they would show is 17.50 pp." in drop["message"]
+    )
+    assert gates.failing(decisions) == []
+    assert gates.failing(decisions, strict=True) == [drop]
+
+
+@pytest.mark.parametrize("metric", ["waf2", "acc3", "swap", "strict_waf2", "answered"])
+def test_every_metric_can_be_held(metric):
+    """Silence after a good run drops them all, but what counts silence as a tie."""
+    decisions = decide(run(["?"] * 40), run(LABELS), f"{metric}:10pp")
+    assert told(decisions) == [("drop", "fail")]
+
+
+def test_a_score_that_is_undefined_is_inconclusive_never_passed():
+    """Without labels there is nothing to hold."""
+    unlabelled = [None] * 40
+    decisions = decide(run(LABELS, unlabelled), run(LABELS, unlabelled), "acc2:2pp", "min_acc2:0.5")
+    assert told(decisions) == [("floor", "inconclusive"), ("drop", "inconclusive")]
+    assert all("undefined" in one["message"] for one in decisions if one["kind"] != "environment")
+
+
+@pytest.mark.parametrize(("score", "outcome"), [(20, "pass"), (21, "fail")])
+def test_a_floor_holds_at_its_very_value(score, outcome):
+    """20 of 40 wrong are 50%."""
+    assert told(decide(run(wrong(score)), None, "min_acc2:0.5")) == [("floor", outcome)]
+
+
+def test_a_changed_data_set_is_never_compared():
+    """Rows that changed, came or went are told apart, each with the first key."""
+    decisions = decide(run([*LABELS, "a1"], [*LABELS, "a1"]), run(LABELS), "acc2:2pp", "min_acc2:0.5")
+    assert told(decisions) == [("floor", "pass"), ("dataset", "fail")]
+    assert "rows 1 added (first: 00040:clip20); nothing is compared" in decisions[-1]["message"]
+    labels = ["same", *LABELS[1:-1]]
+    (decision,) = decide(run(labels, labels), run(LABELS))
+    assert "rows 1 changed (first: 00000:clip0), 1 removed (first: 00039:clip19)" in decision["message"]
+
+
+def test_a_limited_run_is_held_against_the_first_rows():
+    """And a change within these is still a change."""
+    before = run(LABELS)
+    assert told(decide(run(wrong(20)[:20], LABELS[:20]), before, "acc2:2pp", limit=20)) == [("drop", "fail")]
+    assert told(decide(run(LABELS[:10], ["same", *LABELS[1:10]]), before, limit=10)) == [("dataset", "fail")]
+
+
+def test_what_else_changed_is_a_warning_with_both_values():
+    """What either run doesn't know is no change."""
+    before = run(LABELS)
+    before["cases"][0]["engine"]["judge"]["device"] = "NVIDIA A100"
+    now = run(LABELS)
+    assert not [one for one in decide(now, before) if "device" in one["message"]]
+    now["cases"][0]["engine"]["judge"]["device"] = "NVIDIA H200"
+    (one,) = decide(now, before)
+    assert one["outcome"] == "warn"
+    assert one["changes"]["judge's device"] == ["NVIDIA A100", "NVIDIA H200"]
+    assert "judge's device NVIDIA A100 -> NVIDIA H200" in one["message"]
+
+
+@pytest.mark.parametrize(("tolerance", "warned"), [("2pp", True), ("6pp", False), ("2%", True), ("6%", False)])
+def test_a_tolerance_under_the_engines_own_noise_is_said(tolerance, warned):
+    """It is not widened for that."""
+    now = run(LABELS, noise={"rows": 10, "verdicts": 20, "flips": 1, "rate": 0.05, "interval": [0, 0.2]})
+    decisions = decide(now, run(LABELS), f"acc2:{tolerance}")
+    noise = [one for one in decisions if one["kind"] == "noise"]
+    assert bool(noise) == warned
+    assert all("1 of 20 verdicts flipped when asked again (5.00%)" in one["message"] for one in noise)
+    assert all(one["tolerance"] == pytest.approx(int(tolerance[0]) / 100) for one in decisions if one["kind"] == "drop")
+
+
+def test_flips_are_of_the_reading_and_the_orders_that_the_metric_counts():
+    """An answer that can't be read is an a1 to the reference; a flip of the exchanged order concerns swap alone."""
+    pairs = toy_pairs(["a1", "a2"])
+    before = report([case(M, pairs, ["a1", "a2"])], Dataset("toy", pairs))
+    now = report([case(M, pairs, ["?", "a2"])], Dataset("toy", pairs))
+    rows = gates.Rows.of(now["datasets"]["toy"])
+    both = [gates.rounds_of(one["cases"][0], 2) for one in (before, now)]
+    assert gates.flipped("acc2", rows, *both) == []
+    assert gates.flipped("strict_acc2", rows, *both) == [
+        {"key": "00000:clip0", "order": "forward", "was": "a1", "now": None, "was_right": True}
+    ]
+    assert [flip["order"] for flip in gates.flipped("swap", rows, *both)] == ["exchanged"]
