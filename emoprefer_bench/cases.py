@@ -20,8 +20,9 @@ MODALITIES = tuple(media + suffix for media in MEDIA for suffix in ("", SUBTITLE
 class Case:
     """One row of the benchmark.
 
-    `llm` names the text LLM of S3 and S4; `modality` is None for judges that get the two texts alone.
-    A `variant` is a run of the same judge for comparison: `blind` without the clip, or with a `mismatched` one.
+    `llm` names the text LLM of S3 and S4; `modality` is None for judges that get the two texts alone. A `variant` is a
+    run of the same judge for comparison: `blind` without the clip, or with a `mismatched` one. The weights of a
+    `closed` model are not published.
     """
 
     model: str
@@ -30,6 +31,7 @@ class Case:
     modality: str | None = None
     llm: str | None = None
     variant: str | None = None
+    closed: bool = False
 
     @property
     def id(self) -> str:
@@ -37,7 +39,7 @@ class Case:
         prompt = None if self.prompt == DIRECT else self.prompt
         return "-".join(part for part in (self.model, prompt, self.dataset, self.variant) if part)
 
-    def named(self) -> dict[str, str | None]:
+    def named(self) -> dict[str, Any]:
         """What identifies the case in a report."""
         return {
             "id": self.id,
@@ -47,6 +49,7 @@ class Case:
             "modality": self.modality,
             "llm": self.llm,
             "variant": self.variant,
+            "closed": self.closed,
         }
 
     @property

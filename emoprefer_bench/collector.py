@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emoprefer_bench import audit
+from emoprefer_bench import audit, forms, options
 from emoprefer_bench.gating import Gating
 from emoprefer_bench.prompts import PromptPack
 from emoprefer_bench.reports import document, github
@@ -58,6 +58,7 @@ class Collector:
             self._write(self._document, session)
             self._keep(self._document, session)
             self._publish(self._document)
+            self._shape(self._document, session)
         if overlooked:
             _fail(session)
         if getattr(self._config.option, "no_summary", False):
@@ -83,6 +84,19 @@ class Collector:
             except OSError as error:
                 self._notes.append(f"{target}: can't write the report ({error.strerror})")
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _shape(self, built: dict[str, Any], session: pytest.Session) -> None:
+        """Write the other forms of the report."""
+        config, option = self._config, self._config.option
+        transcripts = Path(config.invocation_params.dir, option.emoprefer_out, "transcripts")
+        try:
+            self._notes += forms.write(built, options.forms(config), transcripts)
+            if option.emoprefer_predictions:
+                path = Path(config.invocation_params.dir, option.emoprefer_predictions)
+                self._notes += forms.write_predictions(built, options.settings(config, self._pack), path)
+        except forms.FormError as error:
+            self._notes.append(str(error))
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _keep(self, built: dict[str, Any], session: pytest.Session) -> None:
         if self._gating.saved_as:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from emoprefer_bench import audit
 from emoprefer_bench.cases import Case, takes
 from emoprefer_bench.strategies import DIRECT, USES_LLM
+
+if TYPE_CHECKING:
+    from emoprefer_bench.datasets import Dataset
 
 PROMPTS = ("S1", "S2", "S3", "S4")
 DEFAULT_LLM = "qwen25_7b"
@@ -23,7 +26,7 @@ class ModelInfo:
 
     `modality` is the most it can take (`audio`, `video`, `audiovideo` or `text`, with `+subtitle` where it gets what is
     said as text); None for a judge that looks at nothing but the two texts. `llm` is the text LLM that judges for it in
-    S3 and S4.
+    S3 and S4. A `closed` model, whose weights are not published, stands below the rule in the paper's table.
     """
 
     name: str
@@ -31,6 +34,7 @@ class ModelInfo:
     modality: str | None
     prompts: tuple[str, ...]
     llm: str | None = None
+    closed: bool = False
 
 
 Fixture = Callable[..., Any]
@@ -43,6 +47,7 @@ def model(
     modality: str | None = "audiovideo",
     prompts: tuple[str, ...] = PROMPTS,
     llm: str | None = None,
+    closed: bool = False,
 ) -> Callable[[Fixture], Fixture]:
     """Declare a model: a session fixture that takes `gpus` (the leased GPUs) and returns an engine.
 
@@ -59,7 +64,7 @@ def model(
             raise TypeError(
                 f"the model {function.__name__} must take the fixture `gpus`: def {function.__name__}(gpus):"
             )
-        info = ModelInfo(function.__name__, gpus, modality, prompts or (DIRECT,), llm)
+        info = ModelInfo(function.__name__, gpus, modality, prompts or (DIRECT,), llm, closed)
         function.emoprefer_model = info  # type: ignore[attr-defined]
         return pytest.fixture(scope="session")(function)
 
@@ -89,10 +94,15 @@ class Models:
         """
         if "case" not in metafunc.fixturenames:
             return
-        datasets = self._config.stash[DATASETS]
-        params = [
+        recordings = self._config.stash[RECORDINGS]
+        params = _replayed(recordings) if recordings else []
+        datasets, known = self._config.stash[DATASETS], self.known
+        if recordings:  # the controls alone are judged anew, on what was recorded
+            datasets = tuple(name for name in datasets if name in {one.case.dataset for one in recordings})
+            known = {name: info for name, info in self.known.items() if info.modality is None}
+        params += [
             pytest.param(info, id=case.id, marks=(pytest.mark.emoprefer(case), NEEDS_GPU if info.gpus else NEEDS_NONE))
-            for info in self.known.values()
+            for info in known.values()
             for case in self.cases(info, datasets)
         ]
         metafunc.parametrize("gpus", params, indirect=True, scope="session")
@@ -103,7 +113,7 @@ class Models:
         modality = info.modality and (option.emoprefer_modality or info.modality)
         llm = option.emoprefer_llm or info.llm or DEFAULT_LLM
         cases = [
-            Case(info.name, prompt, dataset, modality, llm if prompt in USES_LLM else None)
+            Case(info.name, prompt, dataset, modality, llm if prompt in USES_LLM else None, closed=info.closed)
             for dataset in datasets
             for prompt in info.prompts
         ]
@@ -119,8 +129,37 @@ class Models:
         items.sort(key=lambda item: rank.get(case.model, -1) if (case := case_of(item)) else -1)
 
 
+class Recorded(Protocol):
+    """A case that was inferred already (replay.py, reported.py)."""
+
+    id: str
+    case: Case
+
+    def load(self, dataset: Dataset | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The case and its data set, as both stand in a document. Raises ReplayError."""
+
+
 DATASETS = pytest.StashKey[tuple[str, ...]]()
+RECORDINGS = pytest.StashKey[Sequence[Recorded]]()
 NEEDS_GPU, NEEDS_NONE = pytest.mark.gpu, pytest.mark.cpu
+
+
+def recording_of(item: pytest.Item) -> Recorded | None:
+    """The recording that a test item replays, or None."""
+    mark = item.get_closest_marker("emoprefer")
+    return mark.kwargs.get("recording") if mark else None
+
+
+def _replayed(recordings: Sequence[Recorded]) -> list[Any]:
+    """Parameters for recordings: no fixture of theirs is asked for, and they need nothing."""
+    return [
+        pytest.param(
+            ModelInfo(one.case.model, 0, one.case.modality, (one.case.prompt,)),
+            id=one.id,
+            marks=(pytest.mark.emoprefer(one.case, recording=one), NEEDS_NONE),
+        )
+        for one in recordings
+    ]
 
 
 def case_of(item: pytest.Item) -> Case | None:

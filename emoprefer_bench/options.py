@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,13 @@ import pytest
 
 from emoprefer_bench import prompts
 from emoprefer_bench.cases import MODALITIES
+from emoprefer_bench.forms import FORMS
 from emoprefer_bench.prompts import PromptPack, PromptPackError
 
 if TYPE_CHECKING:
     from emoprefer_bench.baselines import Baseline
     from emoprefer_bench.gates import Limit
+    from emoprefer_bench.models import Recorded
     from emoprefer_bench.trial import Settings
 
 BUILT_IN = ("demo", "emoprefer", "emopreferv2")
@@ -50,6 +53,20 @@ def add_options(parser: pytest.Parser) -> None:
         help="a data set of your own: a CSV with name,a1,a2,preference (repeatable; see dataset/README.md)",
     )
     parser.addini("emoprefer_dataset", "folder of the data sets, relative to the root folder", default="dataset")
+    for form, what in (
+        ("html", "one page with a browser of pairs, for the eye"),
+        ("markdown", "tables for GitHub"),
+        ("latex", "the paper's table"),
+        ("csv", "a row for each case and metric"),
+        ("predictions", "name,a1,a2,preference of each judge, and a zip of it, for challenges"),
+    ):
+        add(f"--emoprefer-{form}", metavar="PATH", type=Path, help=f"write {what}")
+    add(
+        "--emoprefer-replay",
+        metavar="DIR",
+        type=Path,
+        help="score what was inferred already: the reference's output files, or an --emoprefer-out of ours",
+    )
     _add_doubts(parser)
     _add_gates(parser)
 
@@ -94,6 +111,27 @@ def dataset_names(config: pytest.Config) -> tuple[str, ...]:
     if twice:
         raise pytest.UsageError(f"--emoprefer-data: the name {twice[0]!r} is taken already, choose another")
     return names
+
+
+def recordings(config: pytest.Config) -> Sequence[Recorded]:
+    """What --emoprefer-replay names; empty without it. Raises UsageError where there is nothing to replay."""
+    if config.option.emoprefer_replay is None:
+        return ()
+    from emoprefer_bench import replay, reported  # noqa: PLC0415  # numpy, for a run that replays
+
+    folder = Path(config.invocation_params.dir, config.option.emoprefer_replay)
+    try:
+        if (folder / reported.REPORT).is_file():
+            return reported.find(folder)
+        return replay.find(folder).recordings
+    except replay.ReplayError as error:
+        raise pytest.UsageError(f"--emoprefer-replay: {error}") from None
+
+
+def forms(config: pytest.Config) -> dict[str, Path]:
+    """The forms of the report that are wanted, and where."""
+    named = {form: getattr(config.option, f"emoprefer_{form}") for form in FORMS}
+    return {form: Path(config.invocation_params.dir, path) for form, path in named.items() if path}
 
 
 def prompt_pack(config: pytest.Config) -> PromptPack:

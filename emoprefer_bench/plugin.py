@@ -13,7 +13,7 @@ from emoprefer_bench import gpus as gpu_leases
 from emoprefer_bench.cases import Case, takes
 from emoprefer_bench.collector import Collector
 from emoprefer_bench.gating import Gating
-from emoprefer_bench.models import DATASETS, ModelInfo, Models, case_of
+from emoprefer_bench.models import DATASETS, RECORDINGS, ModelInfo, Models, Recorded, case_of, recording_of
 from emoprefer_bench.progress import Progress
 from emoprefer_bench.prompts import PromptPack
 
@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", 'gate(waf2="3pp", min_acc2=0.6): limits that a test\'s cases must hold (docs/ci.md)'
     )
+    config.stash[RECORDINGS] = options.recordings(config)
     config.stash[DATASETS] = options.dataset_names(config)
     config.stash[PACK] = options.prompt_pack(config)
     config.stash[TRIALS] = {}
@@ -111,6 +112,8 @@ def case(request: pytest.FixtureRequest, gpus: gpu_leases.Gpus) -> BoundCase:  #
     if selected is None:
         raise pytest.UsageError(f"{request.node.nodeid}: the fixture `case` needs a model; declare one in conftest.py")
     config = request.config
+    if recording := recording_of(request.node):
+        return BoundCase(selected, lambda: _replay(request, recording))
     engines = _engines(request, selected)
     for name, engine in engines.items():
         if lacking := engine.missing():
@@ -167,15 +170,38 @@ def _run(request: pytest.FixtureRequest, case: Case) -> dict[str, Any]:
     except KeyboardInterrupt:
         _keep_incomplete(config, trial)
         raise
-    result = trial.result(case)
-    dataset = trial.dataset(case).described() if result else {}
-    if result:
-        request.node.stash[RESULT] = {"case": result, "dataset": dataset}
-    if fault := trial.fault(case):
+    result, fault = trial.result(case), trial.fault(case)
+    if result is None:
+        pytest.fail(fault or f"{case.id} was not asked", pytrace=False)
+    return _reported(request, result, trial.dataset(case).described(), fault)
+
+
+def _replay(request: pytest.FixtureRequest, recording: Recorded) -> dict[str, Any]:
+    """Score a recording, with the texts of its data set where that is there."""
+    from emoprefer_bench import datasets, npz  # noqa: PLC0415
+
+    source = _settings(request.config).sources.get(recording.case.dataset)
+    try:
+        there = source is not None and source.missing(media=False) is None
+        nothing = {"sound": False, "picture": False, "subtitles": False}
+        result, dataset = recording.load(datasets.read(source, **nothing) if there and source else None)
+    except (npz.ReplayError, datasets.DatasetError) as error:
+        failure = str(error)
+    else:
+        return _reported(request, result, dataset, None)
+    pytest.fail(failure, pytrace=False)
+
+
+def _reported(
+    request: pytest.FixtureRequest, result: dict[str, Any], dataset: dict[str, Any], fault: str | None
+) -> dict[str, Any]:
+    """Put a result on the item before anything can fail, then fail it by its fault or its gates."""
+    node = request.node
+    node.stash[RESULT] = {"case": result, "dataset": dataset}
+    if fault:
         pytest.fail(fault, pytrace=False)
-    assert result is not None
-    why = config.stash[GATING].check(request.node, result, dataset)
-    request.node.user_properties += _properties(result)
+    why = request.config.stash[GATING].check(node, result, dataset)
+    node.user_properties += _properties(result)
     if why:
         pytest.fail(why, pytrace=False)
     return result
@@ -198,7 +224,7 @@ def _keep_incomplete(config: pytest.Config, trial: Trial) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a case that can't run here before anything is leased or loaded."""
     selected = case_of(item)
-    if selected and (reason := _why_not(item.config, selected)):
+    if selected and not recording_of(item) and (reason := _why_not(item.config, selected)):
         pytest.skip(reason)
 
 
@@ -208,7 +234,7 @@ def _why_not(config: pytest.Config, case: Case) -> str | None:
     info = known[case.model]
     if not takes(info.modality, case.modality):
         reasons.append(f"{case.model} takes {info.modality}, not {case.modality} (--emoprefer-modality)")
-    if lacking := _settings(config).sources[case.dataset].missing():
+    if lacking := _settings(config).sources[case.dataset].missing(media=case.sound or case.picture):
         reasons.append(lacking)
     for name, use in (
         (case.model, ""),
@@ -232,7 +258,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Put the result on the report of the test's call, which also travels from xdist workers."""
     report = yield
     if selected := case_of(item):
-        report.emoprefer_case = selected.named()
+        recording = recording_of(item)
+        report.emoprefer_case = {**selected.named(), "id": recording.id} if recording else selected.named()
         if call.when == "call" and RESULT in item.stash:
             report.emoprefer = item.stash[RESULT]
     return report

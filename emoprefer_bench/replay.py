@@ -64,9 +64,13 @@ class Recording:
     case: Case
     rounds: tuple[RoundFiles, ...]
 
+    def load(self, dataset: Dataset | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read and score it, see `load`."""
+        return load(self, dataset)
+
     def named(self) -> dict[str, Any]:
         """Give what identifies the case in a report."""
-        return {**self.case.named(), "id": self.id, "closed": self.case.model.startswith(CLOSED)}
+        return {**self.case.named(), "id": self.id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,8 @@ def load(recording: Recording, dataset: Dataset | None = None) -> tuple[dict[str
 
 
 def _case(name: re.Match[str]) -> Case:
-    return Case(name["model"], PROMPTS[name["kind"]], name["data"], MODALITIES[name["input"]], name["llm"])
+    model, closed = name["model"], name["model"].startswith(CLOSED)
+    return Case(model, PROMPTS[name["kind"]], name["data"], MODALITIES[name["input"]], name["llm"], closed=closed)
 
 
 def _recordings(files: dict[Case, dict[int, dict[str, Path]]]) -> Iterable[Recording]:

@@ -49,9 +49,7 @@ def test_what_is_undefined_is_empty():
     pairs = toy_pairs([None] * 2)
     found = report([case(Case("longer", "direct", "toy"), pairs, ["a1", "a2"])], Dataset("toy", pairs))
     row = next(row for row in rows_of(found) if row["metric"] == "waf2")
-    assert [row[name] for name in ("mean", "sd", "low", "high", "rounds", "modality", "prompt", "llm", "closed")] == [
-        ""
-    ] * 9
+    assert [row[name] for name in ("mean", "sd", "low", "high", "rounds", "modality", "prompt", "llm")] == [""] * 8
     assert (row["rows"], row["labelled"], row["complete"], row["outcome"]) == ("2", "0", "true", "passed")
 
 

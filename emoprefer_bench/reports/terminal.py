@@ -6,7 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from emoprefer_bench.reports import cells, findings
+from emoprefer_bench.reports import cells, findings, latex
 
 Case = dict[str, Any]
 
@@ -26,6 +26,7 @@ def render(document: dict[str, Any], *, verbosity: int = 0, width: int = 100) ->
     for name, dataset in document["datasets"].items():
         of_dataset = [case for case in document["cases"] if case["dataset"] == name and "scores" in case]
         blocks += [_head(name, dataset), *_tables(of_dataset, verbosity)]
+        blocks += [_paper(document, name)] if verbosity > 0 else []
         blocks += ["\n".join(findings.against_controls(of_dataset) + findings.against_variants(of_dataset))]
     blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []
     blocks += _costs(document["cases"]) if verbosity > 0 else []
@@ -55,6 +56,11 @@ def _table(cases: list[Case], metrics: tuple[str, ...]) -> str:
     sides = ["left", "left", *["right"] * len(metrics)]
     table: str = tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=sides)
     return table
+
+
+def _paper(document: dict[str, Any], dataset: str) -> str:
+    rows = latex.paper_rows(document, dataset)
+    return "\n".join(["as the paper's table has it, each model by its best prompt:", *rows]) if rows else ""
 
 
 def _names(case: Case) -> tuple[str, str]:
