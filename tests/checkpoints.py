@@ -50,6 +50,23 @@ VISION = {
     "window_size": 112,
     "fullatt_block_indexes": [1],
 }
+VISION3 = {
+    "depth": 2,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_heads": 2,
+    "out_hidden_size": HIDDEN,
+    "patch_size": 16,
+    "num_position_embeddings": 64,
+    "deepstack_visual_indexes": [0, 1],
+}
+HALVES: dict[str, Any] = {
+    "image_mean": [0.5] * 3,
+    "image_std": [0.5] * 3,
+    "patch_size": 16,
+    "temporal_patch_size": 2,
+    "merge_size": 2,
+}
 CLIP_VISION = {
     "model_type": "clip_vision_model",
     "hidden_size": 64,
@@ -141,30 +158,89 @@ def qwen3_vl(folder: Path) -> None:
     tokenizer = _qwen_tokenizer(["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"])
     config = transformers.Qwen3VLConfig(
         text_config=_text(tokenizer, head_dim=32, rope_parameters={**MROPE, "mrope_interleaved": True}),
-        vision_config={
-            "depth": 2,
-            "hidden_size": 64,
-            "intermediate_size": 128,
-            "num_heads": 2,
-            "out_hidden_size": HIDDEN,
-            "patch_size": 16,
-            "num_position_embeddings": 64,
-            "deepstack_visual_indexes": [0, 1],
-        },
+        vision_config=VISION3,
         **_vision_ids(tokenizer),
     )
     _save(transformers.Qwen3VLForConditionalGeneration(config), tokenizer, folder)
-    halves = {
-        "image_mean": [0.5] * 3,
-        "image_std": [0.5] * 3,
-        "patch_size": 16,
-        "temporal_patch_size": 2,
-        "merge_size": 2,
-    }
-    images = transformers.Qwen2VLImageProcessor(size={"shortest_edge": 4096, "longest_edge": 65536}, **halves)
-    videos = transformers.Qwen3VLVideoProcessor(size={"shortest_edge": 4096, "longest_edge": 131072}, **halves)
+    images = transformers.Qwen2VLImageProcessor(size={"shortest_edge": 4096, "longest_edge": 65536}, **HALVES)
+    videos = transformers.Qwen3VLVideoProcessor(size={"shortest_edge": 4096, "longest_edge": 131072}, **HALVES)
     template = _chat_template(video="<|vision_start|><|video_pad|><|vision_end|>")
     transformers.Qwen3VLProcessor(images, tokenizer, videos, chat_template=template).save_pretrained(folder)
+
+
+def qwen3_omni(folder: Path) -> None:
+    """Qwen3-Omni: hears, sees, and takes both interleaved; its layers are mixtures of experts."""
+    places = {
+        "image_token": "<|image_pad|>",
+        "audio_token": "<|audio_pad|>",
+        "video_token": "<|video_pad|>",
+        "vision_bos_token": "<|vision_start|>",
+        "vision_eos_token": "<|vision_end|>",
+        "audio_bos_token": "<|audio_start|>",
+        "audio_eos_token": "<|audio_end|>",
+    }
+    tokenizer = _qwen_tokenizer(list(places.values()), places)
+    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in places.items()}
+    experts = {"moe_intermediate_size": 32, "num_experts": 4, "num_experts_per_tok": 2, "norm_topk_prob": True}
+    rope = {**MROPE, "mrope_interleaved": True}
+    sliced = {"n_window": 50, "n_window_infer": 800, "conv_chunksize": 500, "downsample_hidden_size": 16}
+    config = transformers.Qwen3OmniMoeConfig(
+        enable_audio_output=False,
+        thinker_config={
+            "audio_config": {**AUDIO, **sliced, "output_dim": HIDDEN},
+            "vision_config": {**VISION3, "image_size": 128, "apply_vit_abs_pos_embed": True},
+            "text_config": _text(tokenizer, head_dim=32, rope_parameters=rope, **experts),
+            "audio_token_id": ids["audio_token"],
+            "image_token_id": ids["image_token"],
+            "video_token_id": ids["video_token"],
+            "audio_start_token_id": ids["audio_bos_token"],
+            "audio_end_token_id": ids["audio_eos_token"],
+            "vision_start_token_id": ids["vision_bos_token"],
+            "vision_end_token_id": ids["vision_eos_token"],
+            "position_id_per_seconds": 13,
+            "user_token_id": 0,
+        },
+    )
+    _save(transformers.Qwen3OmniMoeForConditionalGeneration(config), tokenizer, folder)
+    images = transformers.Qwen2VLImageProcessor(size={"shortest_edge": 4096, "longest_edge": 65536}, **HALVES)
+    videos = transformers.Qwen2VLVideoProcessor(size={"shortest_edge": 4096, "longest_edge": 16384}, **HALVES)
+    template = _chat_template(
+        video="<|vision_start|><|video_pad|><|vision_end|>", audio="<|audio_start|><|audio_pad|><|audio_end|>"
+    )
+    transformers.Qwen3OmniMoeProcessor(images, videos, _ears(300), tokenizer, chat_template=template).save_pretrained(
+        folder
+    )
+
+
+def internvl(folder: Path) -> None:
+    """InternVL3.5: sees, each frame as so many tokens."""
+    special = ["<img>", "</img>", "<IMG_CONTEXT>", "<video>"]
+    named = dict(
+        zip(["start_image_token", "end_image_token", "context_image_token", "video_token"], special, strict=True)
+    )
+    tokenizer = _qwen_tokenizer(special, named)
+    config = transformers.InternVLConfig(
+        vision_config={
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_size": [56, 56],
+            "patch_size": [14, 14],
+        },
+        text_config=_text(tokenizer, model_type="qwen2"),
+        image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"),
+        image_seq_length=4,
+    )
+    _save(transformers.InternVLForConditionalGeneration(config), tokenizer, folder)
+    size = {"size": {"height": 56, "width": 56}}
+    transformers.InternVLProcessor(
+        transformers.GotOcr2ImageProcessor(**size),
+        tokenizer,
+        transformers.InternVLVideoProcessor(**size),
+        image_seq_length=4,
+        chat_template=_chat_template(video="<video>\n"),
+    ).save_pretrained(folder)
 
 
 def qwen2_audio(folder: Path) -> None:
@@ -388,12 +464,15 @@ def _rename(folder: Path, pattern: str, replacement: str) -> None:
 
 
 CHECKPOINTS = {
-    build.__name__: build for build in (omni, qwen25_vl, qwen3_vl, qwen2_audio, llava_next_video, video_llava, text)
-}
+    build.__name__: build
+    for build in (
+        omni, qwen3_omni, qwen25_vl, qwen3_vl, qwen2_audio, llava_next_video, video_llava, internvl, text
+    )
+}  # fmt: skip
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    for name in sys.argv[2:]:
+    for name in sys.argv[2:] or CHECKPOINTS:
         (folder / name).mkdir(parents=True)
         CHECKPOINTS[name](folder / name)

@@ -1,1 +1,1 @@
-"""Engines: what answers questions. `declared` makes them, `engine` and `child` run them, the rest are child processes."""
+"""Engines: what answers questions. `declared` makes them, `engine` and `child` run them, the rest are children."""

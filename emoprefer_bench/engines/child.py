@@ -6,18 +6,18 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
-import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emoprefer_bench.engines.spool import Spool
+
 PROTOCOL = 1
 LINE_LIMIT = 64 * 1024 * 1024  # bytes; asyncio's own limit of 64 KiB is shorter than a long answer with its reasoning
 LOG_LINES_SHOWN = 12
-SPOOL = "emoprefer-spool-"
 LOAD_SECONDS = 3600.0  # a first start may download tens of gigabytes
 
 
@@ -58,13 +58,22 @@ class Child:
         self.dead: ChildDiedError | None = None
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._asked = 0
-        self._spool: str | None = None
+        self._quiet_since = 0.0
+        self._spool: Spool | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the process and wait until its model is loaded. Raises LoadError."""
-        self._spool = tempfile.mkdtemp(prefix=f"{SPOOL}{os.getpid()}-")
+        self._spool = Spool()
+        try:
+            await self._start()
+        except BaseException:  # an interrupt too leaves nothing behind
+            await self.close()
+            raise
+
+    async def _start(self) -> None:
+        assert self._spool is not None
         self.launch.log.parent.mkdir(parents=True, exist_ok=True)
         with self.launch.log.open("ab") as log:
             try:
@@ -79,17 +88,14 @@ class Child:
                     limit=LINE_LIMIT,
                 )
             except OSError as error:
-                await self.close()
                 raise LoadError(f"can't start {self.launch.command[0]!r} ({error.strerror})") from None
-        self._write({"type": "load", "protocol": PROTOCOL, "spool": self._spool, **self.launch.load})
+        self._write({"type": "load", "protocol": PROTOCOL, "spool": str(self._spool.folder), **self.launch.load})
         try:
             message = await asyncio.wait_for(self._read(), LOAD_SECONDS)
         except (TimeoutError, ChildDiedError) as error:
-            await self.close()
             reason = "took over an hour to load" if isinstance(error, TimeoutError) else "ended while it was loading"
             raise LoadError(f"the engine {reason}{self._log_end()}") from None
         if message.get("type") != "ready" or message.get("protocol") != PROTOCOL:
-            await self.close()
             raise LoadError(
                 str(message.get("message") or f"the engine sent no 'ready' of protocol {PROTOCOL}: {message}")
             )
@@ -102,7 +108,9 @@ class Child:
             raise self.dead
         self._asked += 1
         ask_id = str(self._asked)
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            self._quiet_since = time.monotonic()
         self._waiting[ask_id] = future
         try:
             self._write({"type": "ask", "id": ask_id, "question": question})
@@ -124,7 +132,7 @@ class Child:
             self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
         self._fail(ChildDiedError("the engine was closed"))
         if self._spool:
-            shutil.rmtree(self._spool, ignore_errors=True)
+            self._spool.remove()
 
     def _write(self, message: dict[str, Any]) -> None:
         assert self._process is not None
@@ -134,7 +142,10 @@ class Child:
     async def _read(self) -> dict[str, Any]:
         assert self._process is not None
         assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
+        try:
+            line = await self._process.stdout.readline()
+        except ValueError:
+            raise ChildDiedError(f"the engine sent a line of over {LINE_LIMIT} bytes") from None
         if not line.endswith(b"\n"):
             code = await self._process.wait()
             raise ChildDiedError(f"the engine ended with {_exit(code)}{self._log_end()}")
@@ -150,12 +161,14 @@ class Child:
         try:
             while True:
                 reading = reading or asyncio.create_task(self._read())
-                done, _ = await asyncio.wait({reading}, timeout=self.launch.timeout)
+                left = self._quiet_since + self.launch.timeout - time.monotonic()
+                done, _ = await asyncio.wait({reading}, timeout=left if self._waiting else self.launch.timeout)
                 if done:
                     message = reading.result()
                     reading = None
+                    self._quiet_since = time.monotonic()
                     self._deliver(message)
-                elif self._waiting:
+                elif self._waiting and time.monotonic() >= self._quiet_since + self.launch.timeout:
                     self._fail(self._silence())
                     return
         except ChildDiedError as error:
@@ -185,14 +198,6 @@ class Child:
     def _log_end(self) -> str:
         lines = self.launch.log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
         return f"; the last lines of {self.launch.log}:\n  " + "\n  ".join(lines) if lines else ""
-
-
-def sweep() -> None:
-    """Remove the spool folders of parents that were killed before they could."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{SPOOL}*-*"):
-        parent = folder.name.removeprefix(SPOOL).partition("-")[0]
-        if parent.isdigit() and not Path(f"/proc/{parent}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _exit(code: int) -> str:

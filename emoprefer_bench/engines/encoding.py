@@ -56,13 +56,13 @@ class Encoder:
         self._chat = chat
         self._prompter = Prompter(adapter, chat)
         self._remembering: list[Remembering] = []
-        for part in ("video_processor", "feature_extractor"):
+        for part in ("image_processor", "video_processor", "feature_extractor"):
             if hasattr(chat, part):
                 self._remembering.append(Remembering(getattr(chat, part)))
                 setattr(chat, part, self._remembering[-1])
 
-    def encode(self, question: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, int]]:
-        """Return the tensors and the token counts. Raises ValueError where the model can't be asked that."""
+    def encode(self, question: dict[str, Any]) -> tuple[str, dict[str, torch.Tensor], dict[str, int]]:
+        """Return prompt, tensors and token counts. Raises ValueError where the model can't be asked that."""
         media = media_of(self._adapter, question)
         text = self._prompter.text(question)
         for part in self._remembering:
@@ -70,7 +70,7 @@ class Encoder:
         arguments = self._media_arguments(question["modality"], media) if media else {}
         encoded = self._chat(text=[text], return_tensors="pt", **arguments)
         counts = self._prompter.count(encoded["input_ids"][0].tolist())
-        return {name: value for name, value in encoded.items() if isinstance(value, torch.Tensor)}, counts
+        return text, {name: value for name, value in encoded.items() if isinstance(value, torch.Tensor)}, counts
 
     def generation_arguments(self, question: dict[str, Any]) -> dict[str, Any]:
         """Return what `generate()` must be told beside the tensors, lest its positions differ from the processor's."""
@@ -80,7 +80,9 @@ class Encoder:
 
     def _media_arguments(self, modality: str, media: Media) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
-        if media.frames is not None:
+        if media.frames is not None and self._adapter.frames_as_images:
+            arguments["images"] = [list(media.frames)]
+        elif media.frames is not None:
             arguments |= {"videos": [media.frames], "video_metadata": [media.metadata], "do_sample_frames": False}
             arguments |= self._adapter.video_arguments()
             if self._adapter.audio_in_video:

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from emoprefer_bench.engines.weights import revision_of
 from emoprefer_bench.gpus import Gpus
 from emoprefer_bench.media import MediaPlan
 from emoprefer_bench.pairs import Answer, Question, Sampling
 
+if TYPE_CHECKING:
+    from emoprefer_bench.engines.child import Launch
+
 # Options that change how fast an answer comes, never what it says; they stay out of the key of a question.
 PACE = frozenset(
     {
-        "batch_size", "block_size", "data_parallel_size", "enforce_eager", "gpu_memory_utilization",
+        "batch_size", "block_size", "data_parallel", "data_parallel_size", "enforce_eager", "gpu_memory_utilization",
         "kv_cache_memory_bytes", "max_num_batched_tokens", "max_num_seqs", "pipeline_parallel_size",
         "tensor_parallel_size",
     },
@@ -64,7 +67,8 @@ class ChildEngine:
     """A judge in a child process that speaks docs/protocol.md.
 
     `settings` are what an adapter fixes (its family and version, the system prompt); they are part of a question's key,
-    as are the `options` that can change an answer.
+    as are the `options` that can change an answer. The option `data_parallel=n` is ours: n children, each with its
+    share of the GPUs.
     """
 
     kind: str
@@ -110,25 +114,39 @@ class ChildEngine:
 
     @asynccontextmanager
     async def open(self, log: Path) -> AsyncIterator[Session]:
-        """Start the child, and end it with the context."""
-        from emoprefer_bench.engines.child import Launch
-        from emoprefer_bench.engines.session import ChildSession
+        """Start the child, or children, and end them with the context."""
+        from emoprefer_bench.engines.session import ChildSession, ParallelSession
 
-        load = {"model": self.model, "revision": self.revision, "options": {**self.settings, **self.options}}
-        environment = {
-            "CUDA_VISIBLE_DEVICES": ",".join(self.gpus.ids),
-            "TOKENIZERS_PARALLELISM": "false",
-            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),  # likewise torch's: five times, measured
-            "OPENBLAS_NUM_THREADS": "1",  # numpy's threads spin while they wait: many times the time on a busy machine
-        }
-        session = ChildSession(
-            Launch(self.command, load, log, environment, self.gpus.descriptors, self.timeout),
-        )
+        launches = self._launches(log)
+        session = ParallelSession(launches) if len(launches) > 1 else ChildSession(launches[0])
         await session.start()
         try:
             yield session
         finally:
             await session.close()
+
+    def _launches(self, log: Path) -> list[Launch]:
+        from emoprefer_bench.engines.child import Launch, LoadError
+
+        options = {**self.settings, **self.options}
+        count = options.pop("data_parallel", 1)
+        share, rest = divmod(len(self.gpus.ids), count)
+        if rest:
+            raise LoadError(f"data_parallel={count} can't share out {len(self.gpus.ids)} GPUs evenly")
+        load = {"model": self.model, "revision": self.revision, "options": options}
+        return [
+            Launch(self.command, load, log, _environment(ids), self.gpus.descriptors, self.timeout)
+            for ids in (self.gpus.ids[first : first + share] for first in range(0, count * (share or 1), share or 1))
+        ]
+
+
+def _environment(gpus: Sequence[str]) -> dict[str, str]:
+    return {
+        "CUDA_VISIBLE_DEVICES": ",".join(gpus),
+        "TOKENIZERS_PARALLELISM": "false",
+        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),  # likewise torch's: five times, measured
+        "OPENBLAS_NUM_THREADS": "1",  # numpy's threads spin while they wait: many times the time on a busy machine
+    }
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,22 @@ Both engines that come with the package use it, so that they ask in the same wor
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emoprefer_bench.engines import adapters
+from emoprefer_bench.engines import families
+from emoprefer_bench.engines.adapters import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from emoprefer_bench.engines.adapters import Adapter
+    from emoprefer_bench.engines.adapters import Adapter, Place
 
 PLACES = {"audio": ["audio"], "video": ["video"], "text": []}
 
@@ -53,9 +55,13 @@ class Prompter:
         self._tokenizer = getattr(chat, "tokenizer", chat)
 
     def text(self, question: dict[str, Any]) -> str:
-        """Return the prompt by the checkpoint's chat template: system sentence, media, then the question."""
-        messages = conversation(self._adapter, question)
-        text: str = self._chat.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        """Return the prompt by the family's template or the checkpoint's: system sentence, media, then the question."""
+        if self._adapter.template:
+            text = by_template(self._adapter, question)
+        else:
+            thinking = {} if self._adapter.thinking is None else {"enable_thinking": self._adapter.thinking}
+            messages = conversation(self._adapter, question)
+            text = self._chat.apply_chat_template(messages, add_generation_prompt=True, tokenize=False, **thinking)
         start = self._tokenizer.bos_token
         doubled = (
             start and text.startswith(start) and self._tokenizer("").input_ids[:1] == [self._tokenizer.bos_token_id]
@@ -65,8 +71,18 @@ class Prompter:
     def count(self, token_ids: list[int]) -> dict[str, int]:
         """Count the tokens of a prompt: all, those of sound, those of picture."""
         places = {"audio": self._adapter.audio_place, "video": self._adapter.video_place}
-        ids = {kind: self._tokenizer.convert_tokens_to_ids(token) for kind, token in places.items() if token}
-        return {"prompt": len(token_ids), **{kind: token_ids.count(place) for kind, place in ids.items()}}
+        counts = {kind: self._count(token_ids, place) for kind, place in places.items() if place}
+        return {"prompt": len(token_ids), **counts}
+
+    def _count(self, token_ids: list[int], place: Place) -> int:
+        if isinstance(place, str):
+            return sum(token_ids.count(self._tokenizer.convert_tokens_to_ids(token)) for token in place.split())
+        first, last = (self._tokenizer.convert_tokens_to_ids(token) for token in place)
+        inside, count = False, 0
+        for token in token_ids:
+            inside = token == first or (inside and token != last)
+            count += inside and token != first
+        return count
 
 
 def adapter_of(message: dict[str, Any]) -> tuple[Adapter, dict[str, Any]]:
@@ -76,32 +92,44 @@ def adapter_of(message: dict[str, Any]) -> tuple[Adapter, dict[str, Any]]:
     """
     from transformers import PreTrainedConfig
 
-    ours, engine = adapters.split(message["options"])
+    ours, engine = split(message["options"])
     family = ours.pop("family", None)
     if family is None:
         config, _ = PreTrainedConfig.get_config_dict(message["model"], revision=message["revision"])
-        family = adapters.family_of(config["model_type"])
-    return adapters.adapter(family, **ours), engine
+        family = families.family_of(config["model_type"])
+    return families.adapter(family, **ours), engine
 
 
 def chat_of(adapter: Adapter, model: str, **arguments: Any) -> Any:
-    """Load what has the checkpoint's chat template: its processor, or its tokenizer where it only reads."""
+    """Load what has the checkpoint's chat template: its processor, or its tokenizer where that is all it takes."""
     from transformers import AutoProcessor, AutoTokenizer
 
-    chat_class: Any = AutoTokenizer if adapter.modalities == ("text",) else AutoProcessor
+    by_words = adapter.modalities == ("text",) or "transformers" not in adapter.engines
+    chat_class: Any = AutoTokenizer if by_words else AutoProcessor
     return chat_class.from_pretrained(model, **arguments)
 
 
 def conversation(adapter: Adapter, question: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the chat messages for a question. Raises ValueError for a modality that the family can't take."""
-    modality = question["modality"]
-    if modality not in adapter.modalities:
-        raise ValueError(f"{adapter.family} can't take {modality!r}, only {', '.join(adapter.modalities)}")
+    places = [{"type": kind} for kind in _places(adapter, question)]
     system = [{"role": "system", "content": adapter.system}] if adapter.system else []
     if adapter.modalities == ("text",):
         return [*system, {"role": "user", "content": question["prompt"]}]
-    places = [{"type": kind} for kind in _places(adapter, modality)]
     return [*system, {"role": "user", "content": [*places, {"type": "text", "text": question["prompt"]}]}]
+
+
+def by_template(adapter: Adapter, question: dict[str, Any]) -> str:
+    """Return the prompt by the family's own template. Raises ValueError for a modality that the family can't take."""
+    numbers = itertools.count(1)
+    marks = {"audio": adapter.marks.get("audio", ""), "video": adapter.marks.get("video", "")}
+    marks["image"] = marks["video"]
+    media = "".join(
+        marks[kind].replace("{number}", str(next(numbers))) if kind == "image" else marks[kind]
+        for kind in _places(adapter, question)
+    )
+    assert adapter.template is not None
+    before, after = adapter.template.split("{prompt}")  # not format(), since a description may have braces
+    return before.replace("{media}", media) + str(question["prompt"]) + after
 
 
 def media_of(adapter: Adapter, question: dict[str, Any]) -> Media | None:
@@ -124,10 +152,18 @@ def media_of(adapter: Adapter, question: dict[str, Any]) -> Media | None:
     return Media(_identity(adapter, question), frames, _metadata(clip, frames), clip.get("fps") or 1.0, waveform, rate)
 
 
-def _places(adapter: Adapter, modality: str) -> list[str]:
+def _places(adapter: Adapter, question: dict[str, Any]) -> list[str]:
+    """Return what stands before the question: `audio`, `video`, and `image` for each frame that goes as one."""
+    modality = question["modality"]
+    if modality not in adapter.modalities:
+        raise ValueError(f"{adapter.family} can't take {modality!r}, only {', '.join(adapter.modalities)}")
     if modality == "audiovideo":
-        return ["video"] if adapter.audio_in_video else ["video", "audio"]
-    return PLACES[modality]
+        places = ["video"] if adapter.audio_in_video else ["video", "audio"]
+    else:
+        places = PLACES[modality]
+    if adapter.frames_as_images and places[:1] == ["video"]:
+        return ["image"] * len(question["clip"]["indices"]) + places[1:]
+    return places
 
 
 def _load(clip: dict[str, Any], field: str, what: str, modality: str) -> NDArray[Any]:

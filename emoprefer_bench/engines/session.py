@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
-from emoprefer_bench.engines.child import Child, ChildDiedError, Launch, QuestionError
-from emoprefer_bench.pairs import Answer, Question
+from emoprefer_bench.engines.child import Child, ChildDiedError, Launch, LoadError, QuestionError
+from emoprefer_bench.pairs import Answer, Finish, Question
 
-ATTEMPTS = 2
+HOT_CLIPS = 256  # remembered, more than are ever open at once
+FINISHES: tuple[Finish, ...] = get_args(Finish)
 
 
 class ChildSession:
@@ -30,7 +33,11 @@ class ChildSession:
     async def start(self) -> None:
         """Start the first child."""
         await self._child.start()
-        self.concurrency = int(self._child.ready.get("concurrency", 1))
+        concurrency = self._child.ready.get("concurrency", 1)
+        if not isinstance(concurrency, int) or concurrency < 1:
+            await self._child.close()
+            raise LoadError(f"the engine's 'ready' says concurrency {concurrency!r}: it must be an integer from 1 on")
+        self.concurrency = concurrency
         self.device = str(self._child.ready.get("device", ""))
 
     async def close(self) -> None:
@@ -41,24 +48,16 @@ class ChildSession:
         """Answer a question; one that fails, or kills the child twice, gets `finish="error"` and the reason as text."""
         wire = _wire(question, clip)
         try:
-            return _answer(await self._child.ask(wire))
-        except QuestionError as error:
-            return Answer(str(error), "error")
+            return await _asked(self._child, wire)
         except ChildDiedError:
             async with self._suspects:
                 return await self._answer_again(wire)
 
     async def _answer_again(self, wire: dict[str, Any]) -> Answer:
-        for attempt in range(2, ATTEMPTS + 1):
-            child = await self._living()
-            try:
-                return _answer(await child.ask(wire))
-            except QuestionError as error:
-                return Answer(str(error), "error")
-            except ChildDiedError as error:
-                if attempt == ATTEMPTS:
-                    return Answer(f"{error} (on the second attempt too)", "error")
-        raise AssertionError
+        try:
+            return await _asked(await self._living(), wire)
+        except ChildDiedError as error:
+            return Answer(f"{error} (on the second attempt too)", "error")
 
     async def _living(self) -> Child:
         async with self._respawning:
@@ -67,6 +66,52 @@ class ChildSession:
                 self._child = Child(self._launch)
                 await self._child.start()
             return self._child
+
+
+class ParallelSession:
+    """Several children of one engine, each with its own GPUs.
+
+    All questions about a clip go to the same child while it is hot, a new clip to the one with the least in flight.
+    """
+
+    def __init__(self, launches: Sequence[Launch]) -> None:
+        self._sessions = [ChildSession(launch) for launch in launches]
+        self._in_flight = [0] * len(launches)
+        self._of_clip: dict[str, int] = {}
+        self.concurrency = 1
+        self.device = ""
+
+    async def start(self) -> None:
+        """Start all children at once. Raises LoadError, of the first that can't be loaded, and then none is left."""
+        outcomes = await asyncio.gather(*(one.start() for one in self._sessions), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                await self.close()
+                raise outcome
+        self.concurrency = sum(one.concurrency for one in self._sessions)
+        self.device = f"{len(self._sessions)} x {self._sessions[0].device}"
+
+    async def close(self) -> None:
+        """End the children."""
+        await asyncio.gather(*(one.close() for one in self._sessions))
+
+    async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:
+        """Answer a question as ChildSession does."""
+        number = self._choose(question)
+        self._in_flight[number] += 1
+        try:
+            return await self._sessions[number].answer(question, clip)
+        finally:
+            self._in_flight[number] -= 1
+
+    def _choose(self, question: Question) -> int:
+        idlest = self._in_flight.index(min(self._in_flight))
+        if question.clip is None:
+            return idlest
+        number = self._of_clip.setdefault(question.clip.digest, idlest)
+        if len(self._of_clip) > HOT_CLIPS:
+            del self._of_clip[next(iter(self._of_clip))]
+        return number
 
 
 def _wire(question: Question, clip: dict[str, Any] | None) -> dict[str, Any]:
@@ -80,6 +125,26 @@ def _wire(question: Question, clip: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
+async def _asked(child: Child, wire: dict[str, Any]) -> Answer:
+    """Ask the child. An answer that is none by the protocol is an error, like one that says so."""
+    try:
+        return _answer(await child.ask(wire))
+    except QuestionError as error:
+        return Answer(_encodable(str(error)), "error")
+    except (TypeError, ValueError, AttributeError) as error:
+        return Answer(f"the engine's answer is none by the protocol: {_encodable(str(error))}", "error")
+
+
 def _answer(message: dict[str, Any]) -> Answer:
+    finish: Finish = message.get("finish") or "stop"
+    if finish not in FINISHES:
+        raise ValueError(f"finish {finish!r} is none of {', '.join(FINISHES)}")
     counts = {name: int(count) for name, count in (message.get("tokens") or {}).items() if count is not None}
-    return Answer(message["text"], message.get("finish") or "stop", counts, message.get("seconds") or {})
+    seconds = {name: float(number) for name, number in (message.get("seconds") or {}).items() if number is not None}
+    if not all(math.isfinite(number) for number in seconds.values()):
+        raise ValueError(f"seconds {seconds} are not all finite")
+    return Answer(message["text"], finish, counts, seconds)
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="replace").decode()

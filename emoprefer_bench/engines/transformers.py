@@ -18,6 +18,8 @@ import transformers
 from emoprefer_bench.engines.encoding import Encoder
 from emoprefer_bench.engines.generation import Draw, collate, joinable, take_alike
 from emoprefer_bench.engines.inputs import adapter_of, chat_of
+from emoprefer_bench.engines.memory import check_fits
+from emoprefer_bench.engines.thinking import spoken
 from emoprefer_bench.engines.worker import Ask, Inbox, Reply, one_line, serve
 
 if TYPE_CHECKING:
@@ -52,9 +54,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Row:
-    """A question on its way through a batch. `seconds` is what its preprocessing took."""
+    """A question on its way through a batch: its prompt as text, as tensors, and the `seconds` that this took."""
 
     ask: Ask
+    prompt: str
     tensors: dict[str, torch.Tensor]
     counts: dict[str, int]
     seconds: float
@@ -93,7 +96,7 @@ class Transformers:
     def _encode(self, ask: Ask, reply: Reply) -> Row | None:
         started = time.perf_counter()
         try:
-            tensors, counts = self._encoder.encode(ask.question)
+            prompt, tensors, counts = self._encoder.encode(ask.question)
         except Exception as error:
             log.exception("Question %s can't be asked", ask.id)
             reply.error(ask.id, one_line(error))
@@ -102,7 +105,7 @@ class Transformers:
         if counts["prompt"] >= self._context:
             reply.answer(ask.id, "", "overlong", counts, {"preprocess": seconds})
             return None
-        return Row(ask, tensors, counts, seconds)
+        return Row(ask, prompt, tensors, counts, seconds)
 
     def _answer(self, rows: list[Row], reply: Reply) -> None:
         started = time.perf_counter()
@@ -116,6 +119,7 @@ class Transformers:
             finish = "stop" if ids[-1] in self._stop_ids else "length"
             # Half a character at the cut is no text; vLLM leaves it out too.
             text = self._encoder.tokenizer.decode(ids, skip_special_tokens=True).rstrip("\N{REPLACEMENT CHARACTER}")
+            text = spoken(row.prompt, text)
             counts = {**row.counts, "output": len(ids)}
             reply.answer(row.ask.id, text, finish, counts, {"preprocess": row.seconds, "model": seconds})
 
@@ -178,7 +182,10 @@ def load(message: dict[str, Any]) -> Transformers:
         message = {**message, "options": {"family": "text", **message["options"]}}
     adapter, given = adapter_of(message)
     options = Options.checked(given)
+    check_fits(message["model"], message["revision"], options.dtype)
     common["trust_remote_code"] = options.trust_remote_code
+    if "transformers" not in adapter.engines:
+        raise ValueError(f"transformers can't run {adapter.family}; {' and '.join(adapter.engines)} can")
     encoder = Encoder(adapter, chat_of(adapter, model, **common))
     return Transformers(_weights(adapter, model, options, common), encoder, options)
 

@@ -16,10 +16,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench.engines.inputs import Media, Prompter, adapter_of, chat_of, media_of
+from emoprefer_bench.engines.memory import check_fits
+from emoprefer_bench.engines.thinking import spoken
 from emoprefer_bench.engines.worker import Ask, Inbox, Reply, end, one_line, serve
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
+    from vllm.lora.request import LoRARequest
     from vllm.v1.engine.async_llm import AsyncLLM
 
     from emoprefer_bench.engines.adapters import Adapter
@@ -48,8 +51,16 @@ log = logging.getLogger(__name__)
 class Vllm:
     """A running vLLM engine."""
 
-    def __init__(self, engine: AsyncLLM, adapter: Adapter, prompter: Prompter, ready: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        engine: AsyncLLM,
+        adapter: Adapter,
+        prompter: Prompter,
+        loras: dict[str, LoRARequest],
+        ready: dict[str, Any],
+    ) -> None:
         self.ready = ready
+        self._loras = loras
         self._engine = engine
         self._adapter = adapter
         self._prompter = prompter
@@ -81,7 +92,8 @@ class Vllm:
             "cached": output.num_cached_tokens or 0,
             "output": len(output.outputs[0].token_ids),
         }
-        reply.answer(ask.id, output.outputs[0].text, str(output.outputs[0].finish_reason), counts, seconds)
+        text = spoken(prompt["prompt"], output.outputs[0].text)
+        reply.answer(ask.id, text, str(output.outputs[0].finish_reason), counts, seconds)
 
     def _explain(self, ask: Ask, error: Exception, reply: Reply) -> None:
         if self._engine.errored:
@@ -100,7 +112,9 @@ class Vllm:
     def _media(self, modality: str, media: Media) -> dict[str, Any]:
         data: dict[str, Any] = {}
         arguments: dict[str, Any] = {}
-        if media.frames is not None:
+        if media.frames is not None and self._adapter.frames_as_images:
+            data["image"] = list(media.frames)
+        elif media.frames is not None:
             data["video"] = [(media.frames, {**media.metadata, "do_sample_frames": False})]
             if self._adapter.audio_in_video:
                 arguments["fps"] = media.fps
@@ -110,15 +124,21 @@ class Vllm:
             # The layout of the prompt reads the second, the positions come from the first: both, or they disagree.
             arguments |= {"use_audio_in_video": True, "second_per_grid_ts": [2 / media.fps]}
         # Sound inside a picture shares its place, and only one of the two names guards a block of the prefix cache.
-        names = {kind: [media.identity] for kind in data}
+        names = {kind: _names(media.identity, len(items)) for kind, items in data.items()}
         return {"multi_modal_data": data, "mm_processor_kwargs": arguments, "multi_modal_uuids": names}
 
     async def _generate(self, prompt: dict[str, Any], ask: Ask) -> RequestOutput:
-        answers = self._engine.generate(prompt, _sampling(ask.question["sampling"]), ask.id)  # type: ignore[arg-type]
+        lora = self._loras.get(ask.question["modality"])
+        sampling = _sampling(ask.question["sampling"])
+        answers = self._engine.generate(prompt, sampling, ask.id, lora_request=lora)  # type: ignore[arg-type]
         output = [output async for output in answers][-1]
         if output.outputs[0].finish_reason not in ("stop", "length"):
             raise RuntimeError(f"vLLM gave up the request: {output.outputs[0].finish_reason}")
         return output
+
+
+def _names(identity: str, count: int) -> list[str]:
+    return [identity] if count == 1 else [f"{identity}-{number}" for number in range(count)]
 
 
 def _sampling(sampling: dict[str, Any]) -> SamplingParams:
@@ -141,6 +161,9 @@ def load(message: dict[str, Any]) -> Vllm:
     if current_platform.is_cpu():
         _set_environment(CPU_ENVIRONMENT)
     adapter, options = adapter_of(message)
+    if "vllm" not in adapter.engines:
+        raise ValueError(f"vLLM can't run {adapter.family}; {' and '.join(adapter.engines)} can")
+    check_fits(message["model"], message["revision"], options.get("dtype"))
     known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
     _check(options, known, vllm.__version__)
     defaults = _defaults(adapter, message, cpu=current_platform.is_cpu())
@@ -151,9 +174,23 @@ def load(message: dict[str, Any]) -> Vllm:
         "device": "CPU" if current_platform.is_cpu() else current_platform.get_device_name(),
         "concurrency": min(engine.vllm_config.scheduler_config.max_num_seqs, MOST_IN_FLIGHT),
     }
-    trust = bool(options.get("trust_remote_code"))
+    trust = bool({**defaults, **options}.get("trust_remote_code"))
     chat = chat_of(adapter, message["model"], revision=message["revision"], trust_remote_code=trust)
-    return Vllm(engine, adapter, Prompter(adapter, chat), ready)
+    return Vllm(engine, adapter, Prompter(adapter, chat), _loras(adapter, message), ready)
+
+
+def _loras(adapter: Adapter, message: dict[str, Any]) -> dict[str, LoRARequest]:
+    """Return what vLLM adds to the weights for each modality."""
+    if not adapter.loras:
+        return {}
+    from huggingface_hub import snapshot_download
+    from vllm.lora.request import LoRARequest
+
+    model = message["model"]
+    folder = model if os.path.isdir(model) else snapshot_download(model, revision=message["revision"])  # noqa: PTH112  # it may be a hub's name
+    names = sorted(set(adapter.loras.values()))
+    requests = {name: LoRARequest(name, number, f"{folder}/{name}") for number, name in enumerate(names, 1)}
+    return {modality: requests[name] for modality, name in adapter.loras.items()}
 
 
 def _set_environment(values: dict[str, str]) -> None:
@@ -168,17 +205,25 @@ def _check(options: dict[str, Any], known: list[str], version: str) -> None:
             raise ValueError(f"vLLM {version} has no option {name!r}{f'; did you mean {close[0]!r}?' if close else ''}")
 
 
+def _limits(adapter: Adapter) -> dict[str, int]:
+    heard, seen = int("audio" in adapter.modalities), int("video" in adapter.modalities)
+    if adapter.frames_as_images:
+        assert adapter.plan is not None
+        return {"image": adapter.plan.max_frames, "video": 0, "audio": heard}
+    return {"image": 0, "video": seen, "audio": heard}
+
+
 def _defaults(adapter: Adapter, message: dict[str, Any], *, cpu: bool) -> dict[str, Any]:
     gpus = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    heard, seen = int("audio" in adapter.modalities), int("video" in adapter.modalities)
     defaults = {
         "model": message["model"],
         "revision": message["revision"],
         "tensor_parallel_size": len(gpus) or 1,
         "enable_prefix_caching": True,
-        "limit_mm_per_prompt": {"image": 0, "video": seen, "audio": heard},
+        "limit_mm_per_prompt": _limits(adapter),
         "mm_processor_kwargs": adapter.video_arguments() or None,
         "seed": 0,
+        **adapter.vllm_options,
     }
     if cpu:
         # Blocks of 128, the CPU's default, would leave most prompts without a whole block to find in the cache again.

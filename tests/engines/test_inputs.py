@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from emoprefer_bench.engines.adapters import ADAPTERS, adapter
-from emoprefer_bench.engines.inputs import Prompter, conversation, media_of
+from emoprefer_bench.engines.families import FAMILIES, adapter
+from emoprefer_bench.engines.inputs import Prompter, by_template, conversation, media_of
 
-OMNI = ADAPTERS["qwen25omni"]
+OMNI = FAMILIES["qwen25omni"]
 
 
 def kinds(message):
@@ -26,7 +28,7 @@ def kinds(message):
 )
 def test_media_stand_before_the_text(question, family, modality, expected):
     """The clip comes first, so that questions about it share a prefix; sound in a picture has no place of its own."""
-    message = conversation(ADAPTERS[family], question("Which?", "red-low", modality))[-1]
+    message = conversation(FAMILIES[family], question("Which?", "red-low", modality))[-1]
     assert kinds(message) == expected
     assert message["content"][-1]["text"] == "Which?"
 
@@ -35,13 +37,35 @@ def test_a_system_sentence_comes_first_where_the_family_wants_one(question):
     """Qwen2.5-Omni hears badly without its system sentence; others get none."""
     roles = [message["role"] for message in conversation(OMNI, question("Which?", "red-low", "audio"))]
     assert roles == ["system", "user"]
-    assert [m["role"] for m in conversation(ADAPTERS["qwen3omni"], question("Which?", "red-low", "audio"))] == ["user"]
+    assert [m["role"] for m in conversation(FAMILIES["qwen3omni"], question("Which?", "red-low", "audio"))] == ["user"]
+
+
+@pytest.mark.parametrize(
+    ("family", "modality", "expected"),
+    [
+        ("minicpmo", "audiovideo", "user\n(<video>./</video>)\n(<audio>./</audio>)\nWhich {of} these?<|im_end|>"),
+        ("phi4_multimodal", "audiovideo", "<|user|><|image_1|><|image_2|>"),
+        ("phi4_multimodal", "audiovideo", "<|image_6|><|audio_1|>Which"),
+        ("phi4_multimodal", "audio", "<|user|><|audio_1|>Which {of} these?<|end|><|assistant|>"),
+        ("kimi_audio", "audio", "<|im_kimia_text_blank|><|im_media_end|>Which {of} these?<|im_msg_end|>"),
+        ("mimo_v25", "text", "<|im_start|>user\nWhich {of} these?<|im_end|>\n<|im_start|>assistant\n"),
+    ],
+)  # fmt: skip
+def test_templates_of_families_without_one(question, family, modality, expected):
+    """Media stand first, each frame by its number where frames go as images, and braces in a question are text."""
+    assert expected in by_template(FAMILIES[family], question("Which {of} these?", "red-low", modality))
+
+
+def test_frames_that_go_as_images_are_images(question):
+    """A family without videos gets a place for each frame."""
+    message = conversation(FAMILIES["gemma3n"], question("Which?", "red-low", "audiovideo"))[-1]
+    assert kinds(message) == ["image"] * 6 + ["audio", "text"]
 
 
 def test_a_modality_that_the_family_lacks_is_refused(question):
     """Asking a deaf model to listen is an error, never a question without the sound."""
     with pytest.raises(ValueError, match="qwen25vl can't take 'audiovideo', only video, text"):
-        conversation(ADAPTERS["qwen25vl"], question("Which?", "red-low", "audiovideo"))
+        conversation(FAMILIES["qwen25vl"], question("Which?", "red-low", "audiovideo"))
 
 
 def test_media_are_what_the_modality_asks_for(question):
@@ -64,7 +88,7 @@ def test_a_clip_that_lacks_what_is_asked_for_is_refused(question):
 def test_sound_that_would_be_cut_is_refused(question):
     """Qwen2-Audio hears 30 s; a clip of a minute is refused, since its end would go unheard without a word."""
     with pytest.raises(ValueError, match="'long' has 60 s of sound, qwen2audio hears 30 s"):
-        media_of(ADAPTERS["qwen2audio"], question("", "long", "audio"))
+        media_of(FAMILIES["qwen2audio"], question("", "long", "audio"))
 
 
 def test_identity_is_that_of_the_content(question):
@@ -92,11 +116,20 @@ def tokenizer(checkpoint):
 def test_the_start_is_not_doubled(tokenizer, question):
     """A template that writes the start of text, before a tokenizer that adds it, gives one start and not two."""
     tokenizer.chat_template = "<s>{{ messages[0].content }}"
-    text = Prompter(ADAPTERS["text"], tokenizer).text(question("Which?"))
+    text = Prompter(FAMILIES["text"], tokenizer).text(question("Which?"))
     assert tokenizer(text).input_ids.count(tokenizer.bos_token_id) == 1
+
+
+def test_media_between_two_tokens_are_counted(tokenizer):
+    """Where sound and picture are made of the same token, what stands between the marks of each counts."""
+    known = replace(FAMILIES["llava_next_video"], audio_place=("<s>", "</s>"), video_place=("<image>", "<video>"))
+    ids = tokenizer.convert_tokens_to_ids
+    start, end, image, video = (ids(token) for token in ("<s>", "</s>", "<image>", "<video>"))
+    counts = Prompter(known, tokenizer).count([7, start, 8, 8, end, 9, image, 8, video, 8, image, 8, 8, video])
+    assert counts == {"prompt": 14, "audio": 2, "video": 3}
 
 
 def test_media_tokens_are_counted(tokenizer):
     """The tokens that stand for picture are counted apart from all; sound isn't, where the family has none."""
     ids = tokenizer("<video><video><video> which?").input_ids
-    assert Prompter(ADAPTERS["llava_next_video"], tokenizer).count(ids) == {"prompt": len(ids), "video": 3}
+    assert Prompter(FAMILIES["llava_next_video"], tokenizer).count(ids) == {"prompt": len(ids), "video": 3}

@@ -110,11 +110,13 @@ def test_a_prompt_beyond_the_context_is_overlong(omni, question):
 
 
 OTHERS = {
+    "qwen3_omni": ("audiovideo", {"audio": 39, "video": 27}),
     "qwen25_vl": ("video", {"video": 48}),
     "qwen3_vl": ("video", {}),
     "qwen2_audio": ("audio", {"audio": 75}),
     "llava_next_video": ("video", {}),
     "video_llava": ("video", {}),
+    "internvl": ("video", {"video": 24}),
     "text": ("text", {}),
 }
 
@@ -125,7 +127,7 @@ def others(start, checkpoint):
     small = {"min_pixels": 3136, "max_pixels": 12544}
     children = {name: start("-m", "emoprefer_bench.engines.transformers") for name in OTHERS}
     for name, child in children.items():
-        child.request(checkpoint(name), **(small if name == "qwen25_vl" else {}))
+        child.request(checkpoint(name), **(small if name in ("qwen25_vl", "qwen3_omni") else {}))
     for child in children.values():
         assert child.receive()["type"] == "ready", child.log_end()
     return children
@@ -135,7 +137,7 @@ def others(start, checkpoint):
 def test_other_architectures(others, question, name):
     """Each family answers, counts its media, and reacts to another clip (or text), in a batch of two."""
     modality, counts = OTHERS[name]
-    clips = ("red-low", "blue-low") if modality == "video" else ("red-low", "red-high")
+    clips = ("red-low", "blue-low") if "video" in modality else ("red-low", "red-high")
     words = [WORDS, WORDS + "!" if modality == "text" else WORDS]
     first, second = others[name].ask(
         *(question(text, clip, modality, max_tokens=12) for text, clip in zip(words, clips, strict=True))
@@ -144,7 +146,7 @@ def test_other_architectures(others, question, name):
     assert first["text"] != second["text"]
     assert {kind: first["tokens"][kind] for kind in counts} == counts
     for kind in ("audio", "video"):
-        assert bool(first["tokens"].get(kind)) == (kind == modality)
+        assert bool(first["tokens"].get(kind)) == (kind in modality)
 
 
 def test_a_batch_beyond_memory_is_halved(start, tmp_path, checkpoint, question):

@@ -1,0 +1,194 @@
+"""Run as `python -m emoprefer_bench.engines.openai`: the child that asks a server which speaks OpenAI's API.
+
+That is OpenAI itself, and what speaks like it: a vLLM server, or a fleet of them behind one address.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, fields
+from typing import Any
+
+import openai
+from openai import AsyncOpenAI, OpenAI
+
+from emoprefer_bench.engines import parts
+from emoprefer_bench.engines.remote import (
+    PASSING,
+    Given,
+    Options,
+    PassingError,
+    Remote,
+    UnanswerableError,
+    loading,
+    retry_after,
+)
+from emoprefer_bench.engines.thinking import spoken
+from emoprefer_bench.engines.worker import serve
+
+FILTERED = ("content_filter", "content_policy", "moderation", "safety")
+OVERLONG = ("context_length_exceeded", "maximum context length", "maximum model length")
+FINISHES = {"stop": "stop", "length": "length", "content_filter": "refused"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a server wants a question.
+
+    `picture` goes as a `video` file or as `images`. `dialect` `vllm` takes `top_k` and `repetition_penalty`, too.
+    `extra` goes into the body of every request as it is.
+    """
+
+    picture: str = "video"
+    dialect: str = "vllm"
+    extra: dict[str, Any] | None = None
+    system: str | None = None
+
+    @classmethod
+    def checked(cls, given: dict[str, Any]) -> Form:
+        """Make it from a fixture's options; raises ValueError for a name that is none of them."""
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise ValueError(f"a served model has no option {name!r}; it has {', '.join(known)}")
+        return cls(**given)
+
+
+class Chat:
+    """A model behind the chat completions of such a server."""
+
+    def __init__(self, client: AsyncOpenAI, model: str, form: Form) -> None:
+        self._client = client
+        self._model = model
+        self._form = form
+
+    async def send(self, question: dict[str, Any]) -> Given:
+        """Send one request; see remote.Provider."""
+        content = content_of(question, self._form)
+        try:
+            completion = await self._client.chat.completions.create(
+                model=self._model,
+                messages=_messages(question, content, self._form),
+                **_sampling(question["sampling"], self._form),
+            )
+        except openai.APIStatusError as error:
+            raise _meaning(error) from None
+        except openai.APIConnectionError as error:  # a time-out is one, too
+            raise PassingError(f"{type(error).__name__}: {error}") from None
+        return given_of(completion, content)
+
+
+def content_of(question: dict[str, Any], form: Form) -> list[dict[str, Any]]:
+    """Return the parts of the message: picture, sound, then the question."""
+    modality, clip = question["modality"], question["clip"]
+    content: list[dict[str, Any]] = []
+    if "video" in modality and form.picture == "images":
+        urls = [parts.data_url("image/jpeg", image) for image in parts.images(clip)]
+        content += [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    elif "video" in modality:
+        kind, video, _ = parts.video(clip, sounding=False)
+        content.append({"type": "video_url", "video_url": {"url": parts.data_url(kind, video)}})
+    if "audio" in modality:
+        sound = base64.b64encode(parts.sound(clip)).decode()
+        content.append({"type": "input_audio", "input_audio": {"data": sound, "format": "wav"}})
+    return [*content, {"type": "text", "text": question["prompt"]}]
+
+
+def given_of(completion: Any, content: list[dict[str, Any]]) -> Given:
+    """Return what a completion says. Raises UnanswerableError for a refusal, PassingError for no answer at all."""
+    if not completion.choices:
+        raise PassingError("the server sent an answer without choices")
+    choice = completion.choices[0]
+    if choice.finish_reason == "content_filter" or getattr(choice.message, "refusal", None):
+        raise UnanswerableError("refused")
+    text = spoken("", choice.message.content or "")
+    return Given(text, FINISHES.get(choice.finish_reason, "stop"), counts_of(completion.usage, content))
+
+
+def counts_of(usage: Any, content: list[dict[str, Any]]) -> dict[str, int]:
+    """Count tokens as the server reports them.
+
+    vLLM says how many each medium took (`--enable-prompt-tokens-details`), OpenAI how many of sound and of images.
+    Where a server says nothing of a medium that it was sent, each part counts as one: it took the part and answered,
+    which proves less than a count does.
+    """
+    counts = {"audio": 0, "video": 0}
+    for part in content:
+        kind = {"input_audio": "audio", "video_url": "video", "image_url": "video"}.get(part["type"])
+        if kind:
+            counts[kind] += 1
+    if usage is None:
+        return counts
+    details = usage.prompt_tokens_details.model_dump() if usage.prompt_tokens_details else {}
+    media = details.get("multimodal_tokens") or {}
+    heard = media.get("audio") or details.get("audio_tokens")
+    seen = media.get("video") or media.get("image") or details.get("image_tokens")
+    said = {"audio": heard, "video": seen, "cached": details.get("cached_tokens")}
+    counts |= {kind: int(count) for kind, count in said.items() if count}
+    return {**counts, "prompt": usage.prompt_tokens, "output": usage.completion_tokens}
+
+
+def _messages(question: dict[str, Any], content: list[dict[str, Any]], form: Form) -> Any:
+    system = [{"role": "system", "content": form.system}] if form.system else []
+    user = question["prompt"] if len(content) == 1 else content
+    return [*system, {"role": "user", "content": user}]
+
+
+def _sampling(sampling: dict[str, Any], form: Form) -> dict[str, Any]:
+    """Set every value that the server takes."""
+    shared = {name: sampling[name] for name in ("temperature", "top_p", "seed")}
+    extra = dict(form.extra or {})
+    if form.dialect == "vllm":
+        extra = {"top_k": sampling["top_k"], "repetition_penalty": sampling["repetition_penalty"], **extra}
+        return {**shared, "max_tokens": sampling["max_tokens"], "extra_body": extra}
+    return {**shared, "max_completion_tokens": sampling["max_tokens"], "extra_body": extra}
+
+
+def _meaning(error: openai.APIStatusError) -> Exception:
+    message = error.body.get("message") if isinstance(error.body, dict) else None
+    said = f"HTTP {error.status_code}: {message or error.message}"
+    signs = f"{error.code} {said}".lower()
+    if error.status_code in PASSING and "insufficient_quota" not in signs:
+        return PassingError(said, retry_after(error.response.headers))
+    if any(sign in signs for sign in OVERLONG):
+        return UnanswerableError("overlong")
+    if any(sign in signs for sign in FILTERED):
+        return UnanswerableError("refused")
+    return RuntimeError(said)
+
+
+def load(message: dict[str, Any]) -> Remote:
+    """Be ready to ask the server; one question for its list of models shows whether it is there and takes the key."""
+    options, rest = Options.parted(message["options"])
+    form = Form.checked(rest)
+    arguments: dict[str, Any] = {
+        "base_url": options.base_url,
+        "api_key": options.secret or "none",
+        "timeout": options.request_timeout,
+    }
+    _check(OpenAI(**arguments, max_retries=3), message["model"], options)
+    client = AsyncOpenAI(**arguments, max_retries=0)
+    return Remote(
+        Chat(client, message["model"], form),
+        options,
+        message["spool"],
+        {"engine": "openai", "version": openai.__version__},
+    )
+
+
+def _check(client: OpenAI, model: str, options: Options) -> None:
+    """Raise RuntimeError for a server that can't be reached, refuses the key, or lists models but not this one."""
+    try:
+        known = [one.id for one in client.models.list()]
+    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+        raise RuntimeError(f"{client.base_url} refuses the key in {options.key}: {error.message}") from None
+    except openai.APIConnectionError as error:
+        raise RuntimeError(f"{client.base_url} can't be reached ({error}): is the server running?") from None
+    except openai.APIStatusError:
+        return  # not every server has such a list
+    if known and model not in known:
+        raise RuntimeError(f"{client.base_url} has no model {model!r}; it has {', '.join(sorted(known)[:20])}")
+
+
+if __name__ == "__main__":
+    serve(loading(load))

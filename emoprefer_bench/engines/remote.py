@@ -1,0 +1,201 @@
+"""What children that ask a server share: how many questions at once, when to try again, when to stop spending.
+
+Keys come from the environment and stay in this process: every line that leaves it is searched for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Protocol
+
+import tenacity
+
+from emoprefer_bench.engines.worker import Ask, Inbox, Reply, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds
+PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+
+
+class PassingError(RuntimeError):
+    """A request that may succeed when sent again; `after` is what the server asked to wait, in seconds."""
+
+    def __init__(self, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class UnanswerableError(RuntimeError):
+    """A question that the server won't answer however often it is asked; `finish` is the protocol's word for why."""
+
+    def __init__(self, finish: str) -> None:
+        super().__init__(finish)
+        self.finish = finish
+
+
+class SpentError(RuntimeError):
+    """The run has sent as many requests as it may."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a server answered."""
+
+    text: str
+    finish: str = "stop"
+    tokens: dict[str, int] = field(default_factory=dict)
+
+
+class Provider(Protocol):
+    """A server's ways: how a question is sent, and what its replies and errors mean."""
+
+    async def send(self, question: dict[str, Any]) -> Given:
+        """Send one request. Raises PassingError or UnanswerableError, or what else can't be mended by waiting."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a fixture may set for any server.
+
+    `base_url` is where the server is (None: the provider's own), `key` the name of the environment variable that holds
+    the key (None: the server wants none). `concurrency` is how many requests are under way at once, `attempts` how
+    often one is sent at most, `request_timeout` how many seconds each may take. `max_requests` bounds what is sent by
+    all that count in the file `ledger` (without one: by this process).
+    """
+
+    base_url: str | None = None
+    key: str | None = None
+    concurrency: int = 8
+    attempts: int = 6
+    request_timeout: float = 300.0
+    ledger: str | None = None
+    max_requests: int | None = None
+
+    @classmethod
+    def parted(cls, given: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
+        """Make them from a fixture's options, and return what else those are."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: value for name, value in given.items() if name in names}), {
+            name: value for name, value in given.items() if name not in names
+        }
+
+    @property
+    def secret(self) -> str | None:
+        """The key. Raises KeyError, with the variable's name alone, where it is not set."""
+        return os.environ[self.key] if self.key else None
+
+    def hidden(self, text: str) -> str:
+        """Return the text without the key, should a server have echoed it."""
+        key = os.environ.get(self.key or "")
+        return text.replace(key, f"[{self.key}]") if key else text
+
+
+class Ledger:
+    """Counts requests in a file, a byte each, so that all processes of a run share the bound and none can forget."""
+
+    def __init__(self, path: str, bound: int | None) -> None:
+        self._bound = bound
+        self._file = None if bound is None else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    def take(self) -> None:
+        """Count one request that is about to be sent. Raises SpentError where there are none left."""
+        if self._file is None or self._bound is None:
+            return
+        os.write(self._file, b".")  # written before it is looked at: two processes can't both take the last
+        if os.fstat(self._file).st_size > self._bound:
+            raise SpentError(
+                f"all of the {self._bound} requests that were allowed are sent (--emoprefer-max-requests); what was "
+                "answered is stored: run again with a higher bound to go on",
+            )
+
+
+class Remote:
+    """A backend that asks a server."""
+
+    def __init__(self, provider: Provider, options: Options, spool: str, ready: dict[str, Any]) -> None:
+        self.ready = {"device": "a server", **ready, "concurrency": options.concurrency}
+        self._provider = provider
+        self._options = options
+        self._ledger = Ledger(options.ledger or f"{spool}/requests", options.max_requests)
+        self._retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(PassingError),
+            stop=tenacity.stop_after_attempt(options.attempts),
+            wait=wait_as_asked,
+            reraise=True,
+        )
+
+    def run(self, inbox: Inbox, reply: Reply) -> None:
+        """Answer for ever."""
+        asyncio.run(self._run(inbox, reply))
+
+    async def _run(self, inbox: Inbox, reply: Reply) -> None:
+        room = asyncio.Semaphore(self._options.concurrency)
+        answering: set[asyncio.Task[None]] = set()
+        while True:
+            await room.acquire()
+            task = asyncio.create_task(self._answer(await asyncio.to_thread(inbox.get), reply))
+            answering.add(task)
+            task.add_done_callback(answering.discard)
+            task.add_done_callback(lambda _: room.release())
+
+    async def _answer(self, ask: Ask, reply: Reply) -> None:
+        started = time.perf_counter()
+        try:
+            given: Given = await self._retrying(self._send, ask.question)
+        except UnanswerableError as error:
+            reply.answer(ask.id, "", error.finish)
+        except Exception as error:  # noqa: BLE001  # whatever a client raises concerns this question alone
+            message = self._options.hidden(one_line(error))
+            log.error("Question %s failed: %s", ask.id, message)  # noqa: TRY400  # a traceback may hold the key
+            reply.error(ask.id, message)
+        else:
+            seconds = {"model": time.perf_counter() - started}
+            reply.answer(ask.id, self._options.hidden(given.text), given.finish, given.tokens, seconds)
+
+    async def _send(self, question: dict[str, Any]) -> Given:
+        self._ledger.take()
+        try:
+            return await self._provider.send(question)
+        except PassingError as error:
+            log.warning("Sent again: %s", self._options.hidden(one_line(error)))
+            raise
+
+
+def wait_as_asked(state: tenacity.RetryCallState) -> float:
+    """Return the seconds to wait: what the server asked for, or else ever longer ones with chance in them.
+
+    Chance keeps many clients from coming back at the same moment (https://tenacity.readthedocs.io, "full jitter").
+    """
+    error = state.outcome.exception() if state.outcome else None
+    after = error.after if isinstance(error, PassingError) else None
+    chosen = tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)(state)
+    return chosen if after is None else after + chosen * 0.1
+
+
+def retry_after(headers: Any) -> float | None:
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3); its form of a date counts as none."""
+    try:
+        return min(max(float(headers.get("retry-after")), 0.0), 10 * LONGEST_WAIT)
+    except (TypeError, ValueError):
+        return None
+
+
+def loading(load: Callable[[dict[str, Any]], Remote]) -> Callable[[dict[str, Any]], Remote]:
+    """Keep the key out of what a failing load says."""
+
+    def loaded(message: dict[str, Any]) -> Remote:
+        options, _ = Options.parted(message["options"])
+        try:
+            return load(message)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it leaves this process without the key
+            raise RuntimeError(options.hidden(str(error))) from None
+
+    return loaded

@@ -1,0 +1,80 @@
+"""The README's table of models against the fixtures of conftest.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from emoprefer_bench.engines.declared import ServedEngine
+from emoprefer_bench.engines.families import FAMILIES
+from emoprefer_bench.gpus import Gpus
+
+ROOT = Path(__file__).parents[1]
+KINDS = {"vllm": "vLLM", "transformers": "transformers", "openai": "OpenAI", "gemini": "Gemini", "listener": "its own"}
+PACKAGED = ("smollm2_135m", "listener")  # their model is the path of a package's file
+
+
+def _fixtures():
+    spec = importlib.util.spec_from_file_location("models_on_trial", ROOT / "conftest.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = {name: value for name, value in vars(module).items() if hasattr(value, "emoprefer_model")}
+    return {name: (value.emoprefer_model, value._get_wrapped_function()(Gpus())) for name, value in found.items()}
+
+
+def _rows():
+    section = (ROOT / "README.md").read_text().split("## Models\n")[1].split("\n## ")[0]
+    lines = re.findall(r"^\| `([a-z0-9_]+)` \| (.*) \|$", section, re.MULTILINE)
+    return {name: [cell.strip().removesuffix(r" \*") for cell in rest.split("|")] for name, rest in lines}
+
+
+FIXTURES = _fixtures()
+ROWS = _rows()
+
+
+def test_every_model_is_a_row():
+    """The table has each fixture once, in the order of conftest.py, and none that is not there."""
+    assert list(ROWS) == list(FIXTURES)
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_a_row_says_what_the_fixture_declares(name):
+    """Model, modality, engine and GPUs are the fixture's."""
+    info, engine = FIXTURES[name]
+    model, modality, kind, gpus, weights, _ = ROWS[name]
+    assert (modality, kind, int(gpus)) == (info.modality, KINDS[engine.kind], info.gpus)
+    assert name in PACKAGED or model == engine.model
+    assert bool(weights) == bool(info.gpus)
+
+
+@pytest.mark.parametrize("name", [name for name, (info, _) in FIXTURES.items() if info.gpus])
+def test_weights_fit_the_gpus_that_are_leased(name):
+    """What the table says of the weights leaves a tenth of GPUs of 80 GB for the rest."""
+    assert float(ROWS[name][4]) < FIXTURES[name][0].gpus * 80 * 0.9
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_a_fixture_can_take_what_it_declares(name):
+    """Its family takes its modality in its engine; a deaf family is no judge by ear."""
+    info, engine = FIXTURES[name]
+    if family := FAMILIES.get(engine.settings.get("family")):
+        assert info.modality.removesuffix("+subtitle") in family.modalities
+        assert engine.kind in family.engines
+
+
+def test_every_docstring_says_whose_settings_they_are():
+    """A fixture is a few lines and a sentence on where its settings are from."""
+    spec = (ROOT / "conftest.py").read_text()
+    functions = re.findall(r"^def (\w+)\(gpus: Gpus\).*?\n    \"\"\"(.+?)\"\"\"", spec, re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in functions] == list(FIXTURES)
+    assert all(len(sentence) > 20 for _, sentence in functions)
+
+
+def test_only_served_models_need_no_gpu_and_a_key():
+    """Who asks a server names the variable of its key, never the key."""
+    served = {name: engine for name, (_, engine) in FIXTURES.items() if isinstance(engine, ServedEngine)}
+    assert set(served) == {"gpt4o", "gpt41", "gpt_audio", "gemini25_flash", "gemini25_pro"}
+    assert {engine.options["key"] for engine in served.values()} == {"OPENAI_API_KEY", "GEMINI_API_KEY"}
