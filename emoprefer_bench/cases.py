@@ -8,6 +8,7 @@ from typing import Any
 
 from emoprefer_bench.pairs import Answer, Label, Pair
 from emoprefer_bench.strategies import DIRECT
+from emoprefer_bench.times import Times
 from emoprefer_bench.verdicts import Provenance, Reading
 
 MEDIA = {"audio": {"audio"}, "video": {"video"}, "audiovideo": {"audio", "video"}, "text": set[str]()}
@@ -103,10 +104,9 @@ class Tally:
     rounds: list[Round]
     failure: str | None = None
     again: bool = False
-    asked: int = 0
-    stored: int = 0
+    times: Times = field(default_factory=Times)
+    used: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
-    seconds: Counter[str] = field(default_factory=Counter)
     media: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
 
@@ -116,28 +116,43 @@ class Tally:
         blank = [Round([None] * len(pairs), [None] * len(pairs)) for _ in range(rounds)]
         return cls(case, pairs, blank)
 
-    def count(self, answer: Answer, *, fresh: bool, with_media: bool) -> None:
-        """Count one answer: its cost if it was asked for now, and whether sound and picture reached the model."""
+    def count(self, answer: Answer, *, with_media: bool) -> None:
+        """Count an answer that a verdict rests on, whether it was asked for now or before."""
+        self.used += 1
+        self.tokens.update(answer.tokens)
         if with_media and answer.finish in ("stop", "length"):
             self.media["answers"] += 1
             self.media["heard"] += answer.tokens.get("audio", 0) > 0
             self.media["seen"] += answer.tokens.get("video", 0) > 0
         if answer.finish == "error":
             self.faults[answer.text.splitlines()[0] if answer.text else "error"] += 1
-        if not fresh:
-            self.stored += 1
-            return
-        self.asked += 1
-        self.tokens.update(answer.tokens)
-        self.seconds.update(answer.seconds)
+
+    @property
+    def stored(self) -> int:
+        """How many of the answers were there already: stored, or asked for by another case."""
+        return max(0, self.used - self.times.asked)
 
     @property
     def complete(self) -> bool:
         """Whether every pair has a verdict in both orders and every round."""
         return all(None not in (*one.forward, *one.exchanged) for one in self.rounds)
 
-    def deaf_or_blind(self) -> str | None:
-        """Say which medium was asked for and did not reach the model, or None."""
+    def unsound(self) -> str | None:
+        """Say why the scores are not what they say, though there are some; or None."""
+        return self._failed() or self._deaf_or_blind()
+
+    def _failed(self) -> str | None:
+        """Questions that failed are no verdicts of the judge's: they are asked again, not scored in silence."""
+        if not self.faults:
+            return None
+        ((reason, _),) = self.faults.most_common(1)
+        failed = sum(self.faults.values())
+        return (
+            f"{self.case.id}: {failed} of {self.used} answers failed and count as unread. Run the same "
+            f"command again to ask these alone. The most frequent reason: {reason}"
+        )
+
+    def _deaf_or_blind(self) -> str | None:
         answers = self.media["answers"]
         for medium, wanted, reached in (
             ("sound", self.case.sound, self.media["heard"]),
@@ -164,11 +179,11 @@ def result(tally: Tally, engine: dict[str, Any]) -> dict[str, Any]:
         "engine": engine,
         **scoring.scored(tally.pairs, tally.rounds, control=tally.case.model in CONTROLS),
         "verdicts": [_verdicts(one) for one in tally.rounds],
-        "questions": {"asked": tally.asked, "stored": tally.stored},
-        "tokens": dict(tally.tokens),
-        "seconds": {name: round(seconds, 3) for name, seconds in tally.seconds.items()},
-        "media": dict(tally.media),
-        "faults": dict(tally.faults.most_common(5)),
+        "questions": {"asked": tally.times.asked, "stored": tally.stored},
+        "tokens": dict(sorted(tally.tokens.items())),
+        **tally.times.described(),
+        "media": dict(sorted(tally.media.items())),
+        "faults": dict(sorted(tally.faults.items(), key=lambda fault: (-fault[1], fault[0]))[:5]),
     }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LEDGER = "clips.jsonl"
 BLOCK = 1 << 20
+AT_ONCE = 512  # clips given to the threads: each that waits takes over a kilobyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,13 @@ def find(
     root = folder.resolve()
     found: dict[str, Clip | str] = {}
     with _ledger(cache) as ledger, _pool() as pool:
-        clips = pool.map(lambda name: _clip(root, name, ledger), names)
-        for name, clip in zip(names, clips, strict=True):
-            found[name] = clip
-            if progress:
-                progress(len(found), len(names))
+        for start in range(0, len(names), AT_ONCE):
+            some = names[start : start + AT_ONCE]
+            clips = pool.map(lambda name: _clip(root, name, ledger), some)
+            for name, clip in zip(some, clips, strict=True):
+                found[name] = clip
+                if progress:
+                    progress(len(found), len(names))
     return found
 
 

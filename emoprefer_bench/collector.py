@@ -55,6 +55,7 @@ class Collector:
             self._derive()
             manifest = document.manifest(self._config.invocation_params.args, self._config.option, self._pack)
             self._document = document.build(list(self._cases.values()), self._datasets, manifest)
+            self._document["complete"] &= session.exitstatus != pytest.ExitCode.INTERRUPTED
             self._write(self._document, session)
             self._keep(self._document, session)
             self._publish(self._document)

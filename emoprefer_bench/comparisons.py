@@ -74,7 +74,7 @@ def with_controls(pairs: Sequence[Pair], rounds: Sequence[Verdicts]) -> list[Com
     if not any(pair.a1 for pair in pairs):
         return []
     rows = Rows([pair.key for pair in pairs], [pair.label for pair in pairs], [pair.clip.name for pair in pairs])
-    forward, exchanged = controls.answers(pairs), controls.answers([pair.swapped() for pair in pairs])
+    forward, exchanged = controls.answers(pairs), controls.answers(pair.swapped() for pair in pairs)
     found = []
     for name in controls.CONTROLS:
         said = Verdicts(forward[name], exchanged[name], forward[name], exchanged[name])

@@ -6,7 +6,7 @@ the best score published with that data set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from emoprefer_bench.engines.declared import FunctionEngine, function
 from emoprefer_bench.gpus import Gpus
@@ -32,14 +32,16 @@ def random(gpus: Gpus) -> FunctionEngine:  # noqa: ARG001
     return function(_by_digest, name="random")
 
 
-def answers(pairs: Sequence[Pair]) -> dict[str, list[Label]]:
+def answers(pairs: Iterable[Pair]) -> dict[str, list[Label]]:
     """What each control says of some pairs: the verdicts of its case, without running that."""
     engine = function(_by_digest, name="random")  # the only one that looks at more of a question than its texts
-    questions = [
-        Question(engine.identity(), None, "text", engine.sampling, clip=pair.clip, texts=(pair.a1, pair.a2))
-        for pair in pairs
-    ]
-    return {name: [answer(question) for question in questions] for name, answer in CONTROLS.items()}
+    said: dict[str, list[Label]] = {name: [] for name in CONTROLS}
+    for pair in pairs:
+        texts = (pair.a1, pair.a2)
+        question = Question(engine.identity(), None, "text", engine.sampling, clip=pair.clip, texts=texts)
+        for name, answer in CONTROLS.items():
+            said[name].append(answer(question))
+    return said
 
 
 def _first(question: Question) -> Label:  # noqa: ARG001  # it looks at nothing

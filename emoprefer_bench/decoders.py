@@ -13,6 +13,10 @@ from typing import Any
 from emoprefer_bench.engines.child import Child, ChildDiedError, Launch, QuestionError
 from emoprefer_bench.media import MediaPlan
 from emoprefer_bench.pairs import Clip
+from emoprefer_bench.times import Times
+
+SPOOL_BYTES = 2 << 30
+DECODE_SECONDS = 300.0  # a file that takes longer is made to
 
 
 class DecodeError(RuntimeError):
@@ -22,20 +26,26 @@ class DecodeError(RuntimeError):
 class Decoders:
     """A few decode processes, started when the first clip is wanted.
 
-    `decoded` and `seconds` count the clips decoded and the processor time it took.
+    `decoded` counts the clips decoded.
     """
 
-    def __init__(self, log: Path, count: int | None = None) -> None:
+    def __init__(self, log: Path, count: int | None = None, room: int = SPOOL_BYTES) -> None:
         self.decoded = 0
-        self.seconds = 0.0
+        self._room = room
+        self._largest = 0
         self._log = log
         self._idle: asyncio.LifoQueue[Child | None] = asyncio.LifoQueue()
         self._children: list[Child] = []
         for _ in range(count or max(1, min(4, (os.cpu_count() or 2) - 1))):
             self._idle.put_nowait(None)
 
-    async def decode(self, clip: Clip, plan: MediaPlan, *, picture: bool, sound: bool) -> dict[str, Any]:
-        """The clip's fields of the protocol, its arrays saved in files. Raises DecodeError."""
+    @property
+    def most_clips(self) -> int:
+        """How many clips may be held at once: as many as fit the spool, were all as large as the largest so far."""
+        return max(1, self._room // self._largest) if self._largest else sys.maxsize
+
+    async def decode(self, clip: Clip, plan: MediaPlan, times: Times, *, picture: bool, sound: bool) -> dict[str, Any]:
+        """The clip's fields of the protocol, its arrays saved in files. `times` takes its cost. Raises DecodeError."""
         question = {
             "video": str(clip.video) if clip.video else None,
             "audio": str(clip.audio) if clip.audio else None,
@@ -56,8 +66,9 @@ class Decoders:
         finally:
             self._idle.put_nowait(child)
         self.decoded += 1
-        self.seconds += reply.get("seconds", {}).get("preprocess", 0.0)
+        times.seconds["decoding"] += reply["seconds"]["preprocess"]
         fields: dict[str, Any] = json.loads(reply["text"])
+        self._largest = max(self._largest, sum(path.stat().st_size for path in _saved(fields)))
         return fields
 
     async def close(self) -> None:
@@ -71,6 +82,7 @@ class Decoders:
                 (sys.executable, "-m", "emoprefer_bench.engines.decoder"),
                 {"model": "decoder", "options": {}},
                 self._log,
+                timeout=DECODE_SECONDS,
             )
         )
         self._children.append(child)
@@ -84,15 +96,22 @@ class Decoders:
 
 
 class HeldClip:
-    """A clip while questions about it are open: what was decoded for the first is there for the others."""
+    """A clip while questions about it are open: what was decoded for the first is there for the others.
 
-    def __init__(self, clip: Clip, decoders: Decoders) -> None:
+    `place` is its number in the order of a pass.
+    """
+
+    def __init__(self, clip: Clip, decoders: Decoders, place: int) -> None:
         self.clip = clip
+        self.place = place
         self._decoders = decoders
         self._decoded: dict[tuple[MediaPlan, bool, bool], asyncio.Task[dict[str, Any]]] = {}
 
-    async def fields(self, plan: MediaPlan | None, *, picture: bool, sound: bool) -> dict[str, Any]:
-        """The clip as the protocol describes it; decoded where a plan says how. Raises DecodeError."""
+    async def fields(self, plan: MediaPlan | None, times: Times, *, picture: bool, sound: bool) -> dict[str, Any]:
+        """The clip as the protocol describes it; decoded where a plan says how, at the cost of who asks first.
+
+        Raises DecodeError.
+        """
         named = {
             "name": self.clip.name,
             "digest": self.clip.digest,
@@ -103,7 +122,7 @@ class HeldClip:
             return named
         wanted = (plan, picture, sound)
         if wanted not in self._decoded:
-            decode = self._decoders.decode(self.clip, plan, picture=picture, sound=sound)
+            decode = self._decoders.decode(self.clip, plan, times, picture=picture, sound=sound)
             self._decoded[wanted] = asyncio.create_task(decode)
         return {**named, **await asyncio.shield(self._decoded[wanted])}
 
@@ -111,6 +130,9 @@ class HeldClip:
         """Remove the decoded arrays from the disk."""
         for task in self._decoded.values():
             if not task.cancel() and not task.cancelled() and not task.exception():
-                for name in ("frames", "waveform"):
-                    if path := task.result().get(name):
-                        Path(path).unlink(missing_ok=True)
+                for path in _saved(task.result()):
+                    path.unlink(missing_ok=True)
+
+
+def _saved(fields: dict[str, Any]) -> list[Path]:
+    return [Path(fields[name]) for name in ("frames", "waveform") if fields.get(name)]

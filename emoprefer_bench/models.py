@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -132,14 +132,19 @@ class Models:
 class Recorded(Protocol):
     """A case that was inferred already (replay.py, reported.py)."""
 
-    id: str
-    case: Case
+    @property
+    def id(self) -> str:
+        """The id of its test item."""
+
+    @property
+    def case(self) -> Case:
+        """What was inferred."""
 
     def load(self, dataset: Dataset | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """The case and its data set, as both stand in a document. Raises ReplayError."""
 
 
-DATASETS = pytest.StashKey[tuple[str, ...]]()
+DATASETS = pytest.StashKey[Collection[str]]()
 RECORDINGS = pytest.StashKey[Sequence[Recorded]]()
 NEEDS_GPU, NEEDS_NONE = pytest.mark.gpu, pytest.mark.cpu
 

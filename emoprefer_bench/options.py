@@ -45,6 +45,12 @@ def add_options(parser: pytest.Parser) -> None:
     add("--emoprefer-modality", metavar="M", choices=MODALITIES, help=f"what judges get: {', '.join(MODALITIES)}")
     add("--emoprefer-coresident", action="store_true", help="keep judge and text LLM loaded side by side")
     add(
+        "--emoprefer-max-requests",
+        metavar="N",
+        type=_at_least_one,
+        help="how many requests this run may send to servers in all; paid models are skipped without it",
+    )
+    add(
         "--emoprefer-data",
         metavar="NAME=PATH",
         action="append",
@@ -117,14 +123,14 @@ def recordings(config: pytest.Config) -> Sequence[Recorded]:
     """What --emoprefer-replay names; empty without it. Raises UsageError where there is nothing to replay."""
     if config.option.emoprefer_replay is None:
         return ()
-    from emoprefer_bench import replay, reported  # noqa: PLC0415  # numpy, for a run that replays
+    from emoprefer_bench import npz, replay, reported  # noqa: PLC0415  # numpy, for a run that replays
 
     folder = Path(config.invocation_params.dir, config.option.emoprefer_replay)
     try:
         if (folder / reported.REPORT).is_file():
             return reported.find(folder)
         return replay.find(folder).recordings
-    except replay.ReplayError as error:
+    except npz.ReplayError as error:
         raise pytest.UsageError(f"--emoprefer-replay: {error}") from None
 
 
@@ -162,6 +168,7 @@ def settings(config: pytest.Config, pack: PromptPack) -> Settings:
         limit=option.emoprefer_limit,
         fresh=option.emoprefer_fresh,
         coresident=option.emoprefer_coresident,
+        max_requests=option.emoprefer_max_requests,
         noise=option.emoprefer_noise or 0,
     )
 

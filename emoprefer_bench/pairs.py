@@ -120,10 +120,11 @@ class Answer:
 
     `tokens` counts `prompt`, `cached`, `audio`, `video` and `output` tokens (absent where the engine can't tell).
     `seconds` splits the time into `preprocess` and `model`. `finish` is `error` when the question failed for good,
-    with the reason in `text`.
+    with the reason in `text`. `device` is what it was computed on, in words.
     """
 
     text: str
     finish: Finish = "stop"
     tokens: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    device: str = ""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emoprefer_bench import controls, options
+from emoprefer_bench import controls, interrupts, options
 from emoprefer_bench import gpus as gpu_leases
 from emoprefer_bench.cases import Case, takes
 from emoprefer_bench.collector import Collector
@@ -50,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[TRIALS] = {}
     models = config.stash[MODELS] = Models(config)
     config.pluginmanager.register(controls, "emoprefer-controls")
+    config.pluginmanager.register(interrupts, "emoprefer-interrupts")
     config.pluginmanager.register(models, "emoprefer-models")
     progress = config.stash[PROGRESS] = Progress(config)
     config.pluginmanager.register(progress, "emoprefer-progress")
@@ -57,6 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
     gating = config.stash[GATING] = Gating(config, {"name": pack.name, "sha256": pack.digest})
     config.pluginmanager.register(gating, "emoprefer-gates")
     if not hasattr(config, "workerinput"):
+        # Every run has its whole allowance, --emoprefer-max-requests; its workers count in one file.
+        Path(config.invocation_params.dir, config.option.emoprefer_out, "requests").unlink(missing_ok=True)
         collector = config.stash[COLLECTOR] = Collector(config, pack, gating)
         config.pluginmanager.register(collector, "emoprefer-collector")
 
@@ -77,7 +81,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
         return None
     from emoprefer_bench.scheduling import ModelScheduling  # noqa: PLC0415
 
-    return ModelScheduling(config, log)
+    return ModelScheduling(config, log, config.stash[DATASETS])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -168,7 +172,8 @@ def _run(request: pytest.FixtureRequest, case: Case) -> dict[str, Any]:
     try:
         trial.run(progress.of(request.node))
     except KeyboardInterrupt:
-        _keep_incomplete(config, trial)
+        with interrupts.none():
+            _keep_incomplete(request.node, trial)
         raise
     result, fault = trial.result(case), trial.fault(case)
     if result is None:
@@ -183,8 +188,8 @@ def _replay(request: pytest.FixtureRequest, recording: Recorded) -> dict[str, An
     source = _settings(request.config).sources.get(recording.case.dataset)
     try:
         there = source is not None and source.missing(media=False) is None
-        nothing = {"sound": False, "picture": False, "subtitles": False}
-        result, dataset = recording.load(datasets.read(source, **nothing) if there and source else None)
+        read = datasets.read(source, sound=False, picture=False, subtitles=False) if there and source else None
+        result, dataset = recording.load(read)
     except (npz.ReplayError, datasets.DatasetError) as error:
         failure = str(error)
     else:
@@ -214,11 +219,24 @@ def _properties(result: dict[str, Any]) -> list[tuple[str, object]]:
     return [*scores, *gates]
 
 
-def _keep_incomplete(config: pytest.Config, trial: Trial) -> None:
-    """An interrupted test has no report, so what its trial has is handed over directly."""
-    for case in trial.cases if COLLECTOR in config.stash else ():
+def _keep_incomplete(item: pytest.Item, trial: Trial) -> None:
+    for case in trial.cases:
         if result := trial.result(case):
-            config.stash[COLLECTOR].add(result, trial.dataset(case).described(), "interrupted")
+            interrupts.report(item, result, trial.dataset(case).described())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
+    """Where there are models, let SIGTERM interrupt the run, and an interrupted run keep what its workers have."""
+    if len(session.config.stash[MODELS].known) <= len(controls.CONTROLS):
+        return (yield)
+    with interrupts.by_sigterm():
+        try:
+            return (yield)
+        except KeyboardInterrupt:
+            if dsession := session.config.pluginmanager.get_plugin("dsession"):
+                interrupts.gather(dsession)
+            raise
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -242,6 +260,8 @@ def _why_not(config: pytest.Config, case: Case) -> str | None:
     ):
         if name and name not in known:
             reasons.append(f"there is no model {name}{use}")
+        elif name and known[name].closed and config.option.emoprefer_max_requests is None:
+            reasons.append(f"{name} is a paid service: allow it a number of requests, --emoprefer-max-requests N{use}")
         elif name and known[name].gpus > len(gpu_leases.visible()):
             reasons.append(f"{name} needs {known[name].gpus} GPU(s) and {len(gpu_leases.visible())} are visible{use}")
     return "; ".join(reasons) or None

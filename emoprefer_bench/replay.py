@@ -115,7 +115,7 @@ def load(recording: Recording, dataset: Dataset | None = None) -> tuple[dict[str
     known = dataset or _stand_in(recording.case.dataset, first.labels)
     _check_dataset(first, known)
     tally = Tally(recording.case, known.pairs, [Round(_readings(f.verdicts), _readings(r.verdicts)) for f, r in rounds])
-    tally.stored = 2 * len(rounds) * len(known.pairs)
+    tally.used = 2 * len(rounds) * len(known.pairs)
     files = {answers.path.name: answers.digest for both in rounds for answers in both}
     engine = {"judge": _engine(recording.case.model, files), "llm": _engine(recording.case.llm, files)}
     return {**cases.result(tally, engine), **recording.named(), "transcript": None}, known.described()

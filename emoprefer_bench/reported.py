@@ -36,7 +36,7 @@ class Reported:
         pairs = dataset.pairs if same and dataset else _stand_ins(self.dataset)
         rounds = [Round(_readings(one, "forward"), _readings(one, "exchanged")) for one in self.told["verdicts"]]
         tally = Tally(self.case, pairs, rounds)
-        tally.stored = sum(len(one.forward) + len(one.exchanged) for one in rounds)
+        tally.used = sum(len(one.forward) + len(one.exchanged) for one in rounds)
         return {**cases.result(tally, self.told["engine"]), "transcript": None}, self.dataset
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Interval = tuple[float, float] | None
 
-_CELLS_AT_ONCE = 2_000_000  # of an array of draws by clips: some 16 MB
+_CELLS_AT_ONCE = 500_000  # of an array of draws by clips: some 4 MB
 _FEWEST_CLIPS = 2  # one clip says nothing about how clips differ
 
 

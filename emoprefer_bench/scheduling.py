@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
@@ -19,8 +21,13 @@ class ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has n
     loses groups on pytest 9.2, xdist#1386, and hangs after a crash, xdist#1371.)
     """
 
+    def __init__(self, config: pytest.Config, log: Any, datasets: Collection[str]) -> None:  # noqa: ANN401  # xdist's
+        """`datasets` are the names by which the id of a case is told from other ids."""
+        super().__init__(config, log)
+        self._datasets = frozenset(datasets)
+
     def _split_scope(self, nodeid: str) -> str:
-        return model_in(nodeid) or nodeid
+        return model_in(nodeid, self._datasets) or nodeid
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Requeue what a lost worker had not finished, but for the item that it died on, whose id is returned."""
@@ -48,7 +55,7 @@ class ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has n
             self._assign_work_unit(node)
 
 
-def model_in(nodeid: str) -> str | None:
-    """The model in the id of a parametrized case (`...[model-S1-demo]`), or None."""
-    _, bracket, parameters = nodeid.partition("[")
-    return parameters.rstrip("]").split("-")[0] if bracket else None
+def model_in(nodeid: str, datasets: Collection[str]) -> str | None:
+    """The model in the id of a case (`...[model-S1-demo]`); None for any other test."""
+    model, *others = nodeid.partition("[")[2].rstrip("]").split("-")
+    return model if any(other in datasets for other in others) else None

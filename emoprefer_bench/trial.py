@@ -13,11 +13,13 @@ from emoprefer_bench.cases import MISMATCHED, Case, Tally
 from emoprefer_bench.cases import result as result_of
 from emoprefer_bench.datasets import Dataset, DatasetError, Source, read
 from emoprefer_bench.decoders import Decoders
-from emoprefer_bench.engines.child import sweep
 from emoprefer_bench.engines.engine import Engine
+from emoprefer_bench.engines.served import bounded
+from emoprefer_bench.engines.spool import sweep
 from emoprefer_bench.pairs import Clip
 from emoprefer_bench.prompts import PromptPack
-from emoprefer_bench.runner import Runner, Seat
+from emoprefer_bench.runner import Runner
+from emoprefer_bench.seats import Seat
 from emoprefer_bench.store import Store, StoreError
 from emoprefer_bench.transcripts import Transcripts
 
@@ -35,6 +37,13 @@ class Settings:
     limit: int | None = None
     fresh: bool = False
     coresident: bool = False
+    max_requests: int | None = None
+
+    @property
+    def ledger(self) -> Path:
+        """The file in which all workers of a run count the requests they send to servers."""
+        return self.out / "requests"
+
     noise: int = 0
 
 
@@ -48,7 +57,10 @@ class Trial:
         self._tallies: dict[str, Tally] = {}
         self._again: dict[str, Tally] = {}
         logs = settings.out / "logs"
-        self._seats = {name: Seat(name, engine, logs / f"{name}.log") for name, engine in engines.items()}
+        self._seats = {
+            name: Seat(name, bounded(engine, settings.max_requests, settings.ledger), logs / f"{name}.log")
+            for name, engine in engines.items()
+        }
         self._judge = self._seats[judge]
         self._failure: StoreError | None = None
         self._ran = False
@@ -82,7 +94,7 @@ class Trial:
         if isinstance(dataset, DatasetError):
             return str(dataset)
         tally = self._tallies[case.id]
-        return tally.failure or (str(self._failure) if self._failure else None) or tally.deaf_or_blind()
+        return tally.failure or (str(self._failure) if self._failure else None) or tally.unsound()
 
     def dataset(self, case: Case) -> Dataset:
         """The case's data set, of a case that has a result."""

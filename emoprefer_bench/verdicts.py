@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from emoprefer_bench.pairs import LABELS, Answer, Label
@@ -57,6 +58,12 @@ def read(answer: Answer) -> Reading:
     usable = answer.finish not in ("error", "refused", "overlong")
     reference = reference_label(answer.text) if usable else "same"
     label, provenance = _strict(answer)
+    return _shared(label, provenance, reference)
+
+
+@cache
+def _shared(label: Label | None, provenance: Provenance, reference: Label) -> Reading:
+    """There are few readings and many answers."""
     return Reading(label, provenance, reference)
 
 

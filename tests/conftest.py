@@ -51,7 +51,11 @@ def test_preference(case):
     assert case.run()["complete"]
 """
 
-TOY = 'name,a1,a2,preference\nc1,he is sad,he is very happy today,a2\nc1,"quote ""x"", ok",b c,a1\nc2,one,two three,same\n'
+TOY = """name,a1,a2,preference
+c1,he is sad,he is very happy today,a2
+c1,"quote ""x"", ok",b c,a1
+c2,one,two three,same
+"""
 
 
 class Bench:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import xml.etree.ElementTree as ET  # noqa: N817  # its usual name
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -13,7 +13,8 @@ def test_importing_the_plugin_loads_nothing_heavy():
     """A user of pytest who runs something else waits for none of our libraries."""
     heavy = ("torch", "vllm", "transformers", "numpy", "pandas", "av", "tabulate", "xdist")
     script = f"import sys, emoprefer_bench.plugin; print([name for name in {heavy} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
 
 
 def test_ids_name_model_prompt_and_data_set(bench):
@@ -37,8 +38,7 @@ def test_k_selects_by_any_part_of_an_id(bench, expression, count):
 def test_m_selects_by_need_of_a_gpu(bench):
     """`-m cpu` is what runs anywhere."""
     bench.pytester.makeconftest(
-        "import emoprefer_bench\n"
-        "@emoprefer_bench.model(gpus=1)\ndef large(gpus): raise AssertionError('never made')\n"
+        "import emoprefer_bench\n@emoprefer_bench.model(gpus=1)\ndef large(gpus): raise AssertionError('never made')\n"
     )
     result = bench.run("--collect-only", "-q", "-m", "gpu")
     assert {line.partition("[")[2].split("-")[0] for line in result.outlines if "::" in line} == {"large"}
@@ -66,7 +66,8 @@ def test_a_second_run_asks_nothing_and_says_the_same(bench, workers):
     asked, first = bench.asked(), bench.cases()
     bench.run("-k", "toy", *workers)
     assert bench.asked() == asked
-    assert {name: case["scores"] for name, case in bench.cases().items()} == {name: case["scores"] for name, case in first.items()}
+    again = bench.cases()
+    assert {name: again[name]["scores"] for name in again} == {name: first[name]["scores"] for name in first}
     assert bench.cases()["judge-S2-toy"]["questions"]["asked"] == 0
 
 
@@ -132,7 +133,8 @@ def test_a_wrong_option_is_one_message_and_status_4(bench, options, message):
     """What the user typed is named, and no traceback of ours is shown."""
     result = bench.run("-k", "longer and toy", *options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    (result.stderr if any("error" in line.lower() for line in result.errlines) else result.stdout).fnmatch_lines([message])
+    told = result.stderr if any("error" in line.lower() for line in result.errlines) else result.stdout
+    told.fnmatch_lines([message])
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 
@@ -150,13 +152,12 @@ def test_missing_data_and_gpus_are_skips_that_say_how_to_get_them(bench, monkeyp
     """A case that can't run here names all it lacks."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     bench.pytester.makeconftest(
-        "import emoprefer_bench\n"
-        "@emoprefer_bench.model(gpus=2)\ndef large(gpus): raise AssertionError('never made')\n"
+        "import emoprefer_bench\n@emoprefer_bench.model(gpus=2)\ndef large(gpus): raise AssertionError('never made')\n"
     )
     result = bench.run("-rs", "-k", "large and S1")
     result.assert_outcomes(skipped=4)
     result.stdout.fnmatch_lines_random(
-        ["*MERChallenge/MER2025*large needs 2 GPU(s) and 0 are visible*", "*there is no file*preference_emopreferv2.csv*"]
+        ["*MER2025*large needs 2 GPU(s) and 0 are visible*", "*there is no file*preference_emopreferv2.csv*"]
     )
     assert bench.cases()["large-S1-toy"]["outcome"] == "skipped"
 
@@ -166,6 +167,20 @@ def test_a_model_that_cannot_take_the_modality_is_skipped(bench):
     result = bench.run("-rs", "-k", "judge and S1 and toy", "--emoprefer-modality", "audio")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*judge takes text, not audio*"])
+
+
+def test_a_paid_model_runs_only_within_a_bound(bench):
+    """Nobody spends money by a plain `pytest benchmarks`, whatever keys lie in the environment."""
+    bench.pytester.makeconftest(
+        "import emoprefer_bench\n"
+        "@emoprefer_bench.model(gpus=0, modality='text', prompts=('S1',), closed=True)\n"
+        "def paid(gpus): return emoprefer_bench.function(lambda q: 'a1', name='paid')\n"
+    )
+    result = bench.run("-rs", "-k", "paid and toy")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*paid is a paid service: allow it a number of requests, --emoprefer-max-requests N*"])
+    bench.run("-k", "paid and toy", "--emoprefer-max-requests", "100").assert_outcomes(passed=1)
+    assert bench.cases()["paid-S1-toy"]["closed"]
 
 
 def test_x_stops_at_the_first_failure_and_reports_it(bench):
@@ -193,7 +208,9 @@ def test_junit_xml_has_each_case_once(bench):
     """Progress reports leave no trace in it."""
     bench.run("-k", "toy", "--junitxml", "junit.xml")
     cases = ET.parse(bench.pytester.path / "junit.xml").getroot().iter("testcase")  # noqa: S314  # we wrote it
-    assert sorted(case.get("name") for case in cases)[0] == "test_preference[always_a1-toy]"
+    names = [case.get("name") for case in cases]
+    assert len(names) == len(set(names)) == 7
+    assert "test_preference[always_a1-toy]" in names
 
 
 def test_quiet_and_verbose_show_less_and_more(bench):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import zipfile
 
+import numpy as np
 import pytest
 import recordings
 
@@ -48,8 +49,6 @@ def test_k_selects_recordings(recorded):
 
 def test_a_file_that_wants_unpickling_fails_its_case_by_name(recorded):
     """A stranger's pickle is never loaded."""
-    import numpy as np
-
     path = recorded.pytester.path / "output-matching" / "Other-audio-normal-emoprefer-round1.npz"
     np.savez(path, gt_labels=np.array(["a1", None], dtype=object), pred_labels=np.array(["a1", "a2"]))
     np.savez(str(path).replace("emoprefer", "emopreferreverse"), gt_labels=["a2", "a2"], pred_labels=["a1", "a2"])

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +12,8 @@ from emoprefer_bench.cases import Case, Tally
 from emoprefer_bench.decoders import Decoders
 from emoprefer_bench.engines.declared import function
 from emoprefer_bench.pairs import Answer, Sampling
-from emoprefer_bench.runner import Runner, Seat
+from emoprefer_bench.runner import Runner
+from emoprefer_bench.seats import Seat
 from emoprefer_bench.store import Store
 from emoprefer_bench.transcripts import Transcripts
 
@@ -65,7 +68,7 @@ def test_s1_asks_both_orders_of_every_pair_once(tmp_path, pairs):
     assert len(judge.asked) == len({question.key for question in judge.asked}) == 11
     assert one.complete
     assert [reading.label for reading in one.rounds[0].exchanged] == ["a1"] * 6
-    assert (one.asked, one.stored) == (11, 1)
+    assert (one.times.asked, one.stored) == (11, 1)
 
 
 def test_a_second_run_asks_nothing(tmp_path, pairs):
@@ -76,7 +79,7 @@ def test_a_second_run_asks_nothing(tmp_path, pairs):
     run(tmp_path, [second], judge)
     assert len(judge.asked) == asked
     assert second.rounds == first.rounds
-    assert (second.asked, second.stored) == (0, 12)
+    assert (second.times.asked, second.stored) == (0, 12)
 
 
 def test_the_description_of_a_clip_is_asked_once_for_s2_s3_s4_and_both_orders(tmp_path, pairs):
@@ -169,3 +172,50 @@ def test_progress_counts_every_verdict(tmp_path, pairs):
     seen = []
     run(tmp_path, [tally(pairs, rounds=2)], Judge(), progress=lambda done, total, clip: seen.append((done, total)))
     assert seen == [(number, 24) for number in range(1, 25)]
+
+
+def test_a_judge_whose_answers_are_not_kept_is_exchanged_too(tmp_path, pairs):
+    """Left and run again, a strategy finds what it had asked in memory."""
+    judge, llm = Judge(lambda q: "Plain."), Judge()
+    judge.engine = replace(judge.engine, durable=False)
+    one = tally(pairs, "S3")
+    run(tmp_path, [one], judge, llm)
+    assert one.complete
+    assert len(judge.asked) == 3
+
+
+def test_an_answer_counts_once_for_a_verdict_however_often_its_strategy_was_run(tmp_path, pairs):
+    """Also where engines are exchanged, and also in a run that finds part of the answers: reports stay comparable."""
+    tokens = {"prompt": 10, "output": 2}
+    judge, llm = Judge(lambda q: Answer("Plain.", tokens=tokens)), Judge(lambda q: Answer("a1", tokens=tokens))
+    first, second = tally(pairs, "S3"), tally(pairs, "S3")
+    run(tmp_path, [first], judge, llm)
+    run(tmp_path, [second], judge, llm)
+    assert first.tokens == second.tokens == {"prompt": 12 * 2 * 10, "output": 12 * 2 * 2}
+    assert (first.times.asked, first.stored) == (3 + 11, 24 - 14)
+
+
+def test_a_clip_of_two_data_sets_is_asked_about_at_once(tmp_path, pairs):
+    """It is the same clip where its bytes are the same, whatever it is called."""
+    judge = Judge(concurrency=1)
+    other = replace(tally(pairs), case=replace(tally(pairs).case, dataset="other"))
+    run(tmp_path, [tally(pairs), other], judge)
+    sentences = [question.prompt.split("Sentence ")[1][0] for question in judge.asked]
+    assert sentences == sorted(sentences)
+
+
+def test_the_report_says_where_the_time_went(tmp_path, pairs):
+    """A judge that takes its time is its own bottleneck; from the store nothing takes time."""
+    judge = Judge(lambda q: time.sleep(0.01) or Answer("a1", tokens={"output": 3, "prompt": 10, "cached": 5}))
+    first, second = tally(pairs), tally(pairs)
+    run(tmp_path, [first], judge)
+    run(tmp_path, [second], judge)
+    told = first.times.described()
+    assert 0.11 < told["seconds"]["elapsed"] < 2
+    assert told["pace"]["bottleneck"] == "model"
+    assert told["pace"]["cached"] == 0.5
+    assert told["pace"]["output_tokens"] == pytest.approx(3 * told["pace"]["questions"], rel=0.01)
+    assert second.times.described() == {
+        "seconds": {},
+        "pace": {"questions": None, "output_tokens": None, "cached": None, "bottleneck": None},
+    }

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -126,3 +127,38 @@ def test_a_row_says_what_was_asked(tmp_path):
     store.close()
     (shard,) = tmp_path.glob("*.jsonl")
     assert json.loads(shard.read_text())["question"]["prompt"] == "Which of the two?"
+
+
+def test_an_answer_is_on_the_disk_within_a_second_though_no_other_follows(tmp_path, monkeypatch):
+    """A model may think for an hour about the next question; the machine may lose power meanwhile."""
+    synced = threading.Event()
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (real(descriptor), synced.set()))
+    store = Store(tmp_path)
+    store.add(question(), Answer("a1"))
+    assert synced.wait(1.0)
+    store.close()
+
+
+def test_a_disk_that_fails_later_stops_the_run_at_the_next_answer(tmp_path, monkeypatch):
+    """A network file system may say only when it is flushed that it is full."""
+    store = Store(tmp_path)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os.strerror(0) and os.close(-1))
+    store.add(question("one"), Answer("a1"))
+    with pytest.raises(StoreError, match="can't write an answer"):
+        store.flush()
+    with pytest.raises(StoreError, match="can't write an answer"):
+        store.add(question("two"), Answer("a1"))
+    monkeypatch.undo()
+    with pytest.raises(StoreError):
+        store.close()
+
+
+def test_answers_longer_than_a_block_and_shards_of_many_runs_are_found(tmp_path):
+    """What is read in pieces is put together again."""
+    for number in range(5):
+        with Store(tmp_path) as store:
+            store.add(question(str(number)), Answer(str(number) * 10_000, device="a GPU"))
+    with Store(tmp_path) as store:
+        assert [store.get(question(str(n)).key).text for n in range(5)] == [str(n) * 10_000 for n in range(5)]
+        assert store.get(question("0").key).device == "a GPU"

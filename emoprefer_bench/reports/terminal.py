@@ -15,6 +15,14 @@ NORMAL = ("waf2", "acc2", "waf3", "acc3", "swap", "answered")
 VERBOSE = (*NORMAL, "ties", "first_slot")
 STRICT = ("strict_waf2", "strict_acc2", "strict_waf3", "strict_acc3", "strict_swap")
 WITH_INTERVAL = frozenset({"waf2", "swap", "strict_waf2", "strict_swap"})
+TOKENS = ("prompt", "output")
+SECONDS = {
+    "elapsed": "s in all",
+    "decoding": "s decoding",
+    "preprocess": "s preparing",
+    "model": "s in the model",
+    "waiting": "s waiting for clips",
+}
 HEADS = {"first_slot": "first slot"}
 
 
@@ -86,21 +94,21 @@ def _mean(case: Case, metric: str) -> float:
 
 
 def _costs(cases: list[Case]) -> list[str]:
-    rows = [
-        [
-            case["id"],
-            case["questions"]["asked"],
-            case["questions"]["stored"],
-            case["tokens"].get("prompt", 0),
-            case["tokens"].get("output", 0),
-            f"{case['seconds'].get('preprocess', 0):.1f}",
-            f"{case['seconds'].get('model', 0):.1f}",
-        ]
-        for case in cases
-        if case.get("scores") and case["modality"] and any(case["questions"].values())
+    """What each case asked, where its time went, and how fast that was."""
+    shown = [c for c in cases if c.get("scores") and c["modality"] and any(c["questions"].values())]
+    counts = [[c["id"], *c["questions"].values(), *(c["tokens"].get(name, 0) for name in TOKENS)] for c in shown]
+    asked = [c for c in shown if c["seconds"]]
+    spent = [[c["id"], *(c["seconds"].get(name, 0.0) for name in SECONDS), *_pace(c["pace"])] for c in asked]
+    tables = [
+        (counts, ["case", "asked now", "from the store", *(f"{name} tokens" for name in TOKENS)]),
+        (spent, ["case", *SECONDS.values(), "questions/s", "output tokens/s", "cached", "bottleneck"]),
     ]
-    heads = ["case", "asked now", "from the store", "prompt tokens", "output tokens", "s preparing", "s in the model"]
-    return [tabulate(rows, heads, tablefmt="simple")] if rows else []
+    return [tabulate(rows, heads, tablefmt="simple", floatfmt=".1f") for rows, heads in tables if rows]
+
+
+def _pace(pace: dict[str, Any]) -> list[Any]:
+    cached = "-" if pace["cached"] is None else f"{pace['cached']:.0%}"
+    return [pace["questions"], pace["output_tokens"], cached, pace["bottleneck"]]
 
 
 def _not_run(cases: list[Case], width: int) -> list[str]:

@@ -1,8 +1,17 @@
-"""`python tests/perf`: what the harness costs, measured here and now, each beside what it is compared with in one run."""
+"""`python tests/perf`: what the harness costs and saves, measured here, each beside what it is compared with."""
 
 from __future__ import annotations
 
 import collection
+import engines
+import memory
+
+CLIPS = 40
 
 if __name__ == "__main__":
     collection.main()
+    memory.main()
+    for kind in ("transformers", "vllm"):
+        engines.overhead(kind, CLIPS, 3)
+    for kind in ("transformers", "vllm"):
+        engines.against_script(kind, CLIPS)

@@ -3,8 +3,8 @@
 function timeSection(report) {
   const cases = report.cases.filter((one) => one.questions && !isControl(one));
   if (!cases.length) return null;
-  const kinds = unique(cases.flatMap((one) => Object.keys(one.seconds)));
-  const whole = Math.max(...cases.map((one) => sum(Object.values(one.seconds)))) || 1;
+  const kinds = unique(cases.flatMap((one) => Object.keys(one.seconds))).filter((kind) => kind !== "elapsed");
+  const whole = Math.max(...cases.map((one) => sum(kinds.map((kind) => one.seconds[kind] ?? 0)))) || 1;
   const counted = ["prompt", "cached", "audio", "video", "output"].filter((kind) =>
     cases.some((one) => one.tokens[kind]),
   );

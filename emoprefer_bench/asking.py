@@ -1,0 +1,69 @@
+"""What a strategy asks through: the question that its words become for this case, clip and round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from emoprefer_bench.cases import BLIND, Case, Tally
+from emoprefer_bench.decoders import HeldClip
+from emoprefer_bench.pairs import Answer, Clip, Pair, Question
+from emoprefer_bench.seats import Seat
+from emoprefer_bench.transcripts import Steps
+
+if TYPE_CHECKING:
+    from emoprefer_bench.runner import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a strategy asks through (strategies.Ask): fills in the model, the wording, the clip and the round."""
+
+    runner: Runner
+    tally: Tally
+    round: int
+    held: HeldClip
+    steps: Steps = field(default_factory=list)
+    answers: list[tuple[bool, Answer]] = field(default_factory=list)
+
+    @property
+    def _case(self) -> Case:
+        return self.tally.case
+
+    async def judge(self, template: str, pair: Pair, **values: str) -> Answer:
+        """Ask the judge about the clip."""
+        pack, subtitle = self.runner.pack, self._subtitle(pair)
+        before = "" if subtitle is None else pack.render("subtitle", subtitle=subtitle)
+        return await self._ask(self.runner.judge, template, before + pack.render(template, **values), pair.clip)
+
+    async def llm(self, template: str, **values: str) -> Answer:
+        """Ask the text LLM."""
+        assert self._case.llm is not None
+        prompt = self.runner.pack.render(template, **values)
+        return await self._ask(self.runner.llms[self._case.llm], template, prompt, None)
+
+    async def compare(self, pair: Pair) -> Answer:
+        """Hand both texts to a judge that takes no prompt."""
+        texts = (pair.a1, pair.a2)
+        judge, subtitle = self.runner.judge, self._subtitle(pair)
+        return await self._ask(judge, "texts", None, pair.clip, texts=texts, subtitle=subtitle)
+
+    async def _ask(self, seat: Seat, template: str, prompt: str | None, clip: Clip | None, **given: Any) -> Answer:  # noqa: ANN401  # Question's own
+        media = self._case.media if clip else "text"
+        unseen = self._case.variant == BLIND or (media == "text" and prompt is not None)
+        question = Question(
+            engine=await seat.identity(),
+            prompt=prompt,
+            modality=media,
+            sampling=seat.engine.sampling,
+            clip=None if unseen else clip,
+            round=0 if seat.engine.sampling.greedy else self.round,
+            **given,
+        )
+        answer = await self.runner.ask(seat, question, self.held, self.tally)
+        self.steps.append((template, answer.text))
+        self.answers.append((question.clip is not None, answer))
+        return answer
+
+    def _subtitle(self, pair: Pair) -> str | None:
+        return pair.clip.subtitle if self._case.subtitles else None

@@ -1,0 +1,249 @@
+"""What is left when runs are killed, interrupted, or run out of disk."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import media_files
+import pytest
+
+from emoprefer_bench.engines import worker
+from emoprefer_bench.pairs import Answer, Question, Sampling
+from emoprefer_bench.store import Store, StoreError
+
+KILLS = 100
+IN_FLIGHT = 2
+TIMES = ("seconds", "pace", "questions")
+
+CHILD = """
+import pathlib, sys, emoprefer_bench
+from emoprefer_bench.engines.engine import ChildEngine
+
+SCRIPT = str(pathlib.Path(__file__).with_name("engine.py"))
+
+@emoprefer_bench.model(gpus=0, modality="text", prompts=("S1", "S2"))
+def judge(gpus):
+    return ChildEngine("fake", "1", (sys.executable, "-I", "-S", SCRIPT), "judge")
+
+@emoprefer_bench.model(gpus=0, modality="text", prompts=("S1", "S2"))
+def second(gpus):
+    return ChildEngine("fake", "2", (sys.executable, "-I", "-S", SCRIPT), "second")
+"""
+ENGINE = """
+import sys, time
+sys.path.insert(0, {folder!r})
+from worker import OneByOne, serve
+def answer(question):
+    with open({noted!r}, "a") as noted:
+        noted.write(str(question["sampling"]["seed"]) + "\\n")
+    time.sleep({seconds})
+    return "a1" if question["sampling"]["seed"] % 2 else "a2"
+serve(lambda message: OneByOne(dict(engine="fake", version="1", concurrency={in_flight}), answer))
+"""
+
+
+class Project:
+    """A user's project with two judges in child processes, run by pytest in a process of its own."""
+
+    def __init__(self, bench, seconds=0.05, rows=8):
+        self.bench, self.path = bench, bench.pytester.path
+        self.noted = self.path / "noted"
+        bench.pytester.makeconftest(CHILD)
+        self.pace(seconds, Path(worker.__file__).parent)
+        lines = [f"c{row // 2},text {row},other {row},{('a1', 'a2')[row % 2]}" for row in range(rows)]
+        (bench.data / "toy.csv").write_text("\n".join(["name,a1,a2,preference", *lines, ""]))
+
+    def pace(self, seconds, folder):
+        """Let the engine take so many seconds for an answer."""
+        source = ENGINE.format(folder=str(folder), noted=str(self.noted), in_flight=IN_FLIGHT, seconds=seconds)
+        (self.path / "engine.py").write_text(source)
+
+    def start(self, *options):
+        """Start pytest."""
+        chosen = ("-k", "toy and (judge or second)", *options)
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *self.bench.options, *chosen]
+        return subprocess.Popen(
+            command, cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+
+    def asked(self):
+        """The questions that the engines were asked, by seed."""
+        return self.noted.read_text().split() if self.noted.exists() else []
+
+    def wait_for(self, count):
+        """Wait until so many questions were asked."""
+        for _ in range(600):
+            if len(self.asked()) >= count:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"only {len(self.asked())} questions were asked")
+
+    def cases(self):
+        """The cases of the report without what tells times, by id."""
+        report = self.bench.report()
+        cases = sorted(report["cases"], key=lambda case: case["id"])
+        return json.dumps([{name: value for name, value in case.items() if name not in TIMES} for case in cases])
+
+
+def workers_of(pid):
+    """The processes that a process started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_hundred_kills_lose_no_answer_and_ask_nothing_twice(tmp_path):
+    """Runs and engines are killed at random moments; the report is in the end what it would have been, to the byte."""
+    script = Path(__file__).with_name("killing.py")
+    told = subprocess.run(
+        [sys.executable, script, tmp_path / "runs", str(KILLS), "1"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    counts = json.loads(told.stdout)
+    assert counts["runs killed"] + counts["engines killed"] >= KILLS
+    assert counts["engines killed"] >= 10
+    assert counts["killed between answers"] >= KILLS // 4, counts
+    costs = (
+        "lost",
+        "asked again although stored",
+        "asked twice beyond those in flight",
+        "stored twice",
+        "other reports",
+    )
+    assert {name: counts[name] for name in costs} == dict.fromkeys(costs, 0)
+
+
+def test_killed_workers_and_controllers_of_xdist_lose_no_answer(bench):
+    """Four kills under -n 2: a run that is left alone then ends with the report of an undisturbed one."""
+    chance = random.Random(3)  # noqa: S311  # no secret
+    project = Project(bench, seconds=0.02)
+    for number in range(4):
+        asked = len(project.asked())
+        run = project.start("-n", "2", "--max-worker-restart", "0")
+        with contextlib.suppress(AssertionError):
+            project.wait_for(asked + chance.randint(1, 8)) if number else time.sleep(chance.uniform(0.5, 3))
+        workers = workers_of(run.pid)
+        os.kill(chance.choice(workers) if workers and number % 2 else run.pid, signal.SIGKILL)
+        if number % 2 == 0:
+            run.kill()
+        run.communicate(timeout=60)
+    run = project.start("-n", "2")
+    assert "4 passed" in run.communicate(timeout=120)[0]
+    disturbed, asked = project.cases(), project.asked()
+    assert len(set(asked)) <= len(asked) <= len(set(asked)) + 4 * 2 * IN_FLIGHT
+    (bench.pytester.path / ".emoprefer").rename(bench.pytester.path / "disturbed")
+    run = project.start()
+    run.communicate(timeout=120)
+    assert project.cases() == disturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
+def test_a_signal_ends_a_run_within_seconds_and_what_was_scored_is_reported(bench, number, options):
+    """The exit status is pytest's for an interrupt, the report says that it is incomplete, and the next run goes on."""
+    project = Project(bench, seconds=0.2)
+    run = project.start(*options)
+    project.wait_for(12)
+    started = time.monotonic()
+    run.send_signal(number)
+    out = run.communicate(timeout=30)[0]
+    assert time.monotonic() - started < 10
+    assert run.returncode == pytest.ExitCode.INTERRUPTED, out
+    report = bench.report()
+    assert not report["complete"]
+    assert {case["outcome"] for case in report["cases"]} == {"interrupted"}
+    assert any(case["rows"] for case in report["cases"])
+    assert "(incomplete)" in out
+    run = project.start()
+    assert "4 passed" in run.communicate(timeout=60)[0]
+    assert len(project.asked()) <= len(set(project.asked())) + 2 * IN_FLIGHT
+    assert bench.report()["complete"]
+
+
+def test_a_full_disk_is_one_message_and_keeps_what_was_answered(tmp_path):
+    """A real file system of 64 KiB: the message says what to do, and a run with more room asks only the rest."""
+    with small_disk(tmp_path) as disk:
+        store = Store(disk / "answers")
+        with pytest.raises(StoreError, match=r"can't write an answer .* Everything answered before is kept"):
+            fill(store)
+        written = len(store)
+        with contextlib.suppress(StoreError):
+            store.close()
+        assert 10 < written < 1000
+        again = Store(disk / "answers")
+        assert len(again) == written
+        assert all(again.get(question(number).key) for number in range(written))
+        again.close()
+
+
+def test_a_clip_that_breaks_off_in_the_middle_costs_its_own_verdicts_alone(bench):
+    """Its head is whole, so that the data set has no fault; the decoder finds out, and the other clips are judged."""
+    bench.pytester.makeconftest(LOOKING)
+    for number in range(3):
+        media_files.make_clip(bench.data / f"video/c{number}.mp4", size=(256, 192), options={"movflags": "+faststart"})
+    media_files.damage(bench.data / "video/c1.mp4", 0.3, 200_000)
+    lines = [f"c{row},text {row},other {row},a1" for row in range(3)]
+    (bench.data / "toy.csv").write_text("\n".join(["name,a1,a2,preference", *lines, ""]))
+    bench.run("-k", "looking and S1 and toy", apart=True)
+    (case,) = bench.cases().values()
+    assert case["verdicts"][0]["forward_provenance"] == ["parsed", "error", "parsed"]
+    assert "c1.mp4" in next(iter(case["faults"]))
+
+
+LOOKING = """
+import emoprefer_bench
+from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.pairs import Answer
+
+@emoprefer_bench.model(gpus=0, modality="video")
+def looking(gpus):
+    return emoprefer_bench.function(
+        lambda question: Answer("a1", tokens={"video": 1}), name="looking", plan=MediaPlan(2.0, 2, 8), durable=True
+    )
+"""
+
+
+@contextlib.contextmanager
+def small_disk(folder):
+    """A file system of 64 KiB: a tmpfs for root, else a limit on the size of files."""
+    disk = folder / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, check=False
+    ).returncode:
+        import resource  # noqa: PLC0415
+
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+        try:
+            yield disk
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, ignored)
+        return
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def fill(store):
+    """Add answers for ever."""
+    for number in itertools.count():
+        store.add(question(number), Answer("a1" * 100))
+
+
+def question(number):
+    """A question of no particular judge."""
+    return Question({"engine": "test"}, f"Which? {number}", "text", Sampling())

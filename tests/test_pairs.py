@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from emoprefer_bench.pairs import Clip, Pair, Question, Sampling
+
+CLIP = Clip("clip", Path("/here/clip.mp4"), digest="ab" * 32)
+QUESTION = Question({"engine": "test", "revision": "1"}, "Which?", "video", Sampling(), clip=CLIP)
+
+
+def test_swapping_exchanges_texts_writers_and_label():
+    """And swapping twice gives the pair."""
+    pair = Pair("00000:clip", CLIP, "one", "two", "a1", "writer", None)
+    swapped = pair.swapped()
+    assert (swapped.a1, swapped.a2, swapped.label, swapped.model1, swapped.model2) == (
+        "two",
+        "one",
+        "a2",
+        None,
+        "writer",
+    )
+    assert swapped.key == pair.key
+    assert swapped.swapped() == pair
+    assert Pair("k", CLIP, "x", "y", "same").swapped().label == "same"
+    assert Pair("k", CLIP, "x", "y").swapped().label is None
+
+
+def test_a_key_stays_the_same_over_versions_of_this_package():
+    """Stored answers would be lost with it: a change here is a change of every user's store."""
+    assert QUESTION.key == "700050316c13760fade685b75a748e5aa8ab117658a1c08e3d1c22e7999ff741"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "Which one?"},
+        {"prompt": None},
+        {"modality": "audio"},
+        {"sampling": Sampling(max_tokens=1)},
+        {"sampling": Sampling(temperature=0.5)},
+        {"engine": {"engine": "test", "revision": "2"}},
+        {"clip": replace(CLIP, digest="cd" * 32)},
+        {"clip": None},
+        {"texts": ("one", "two")},
+        {"subtitle": "Hello."},
+        {"round": 1},
+    ],
+)
+def test_whatever_can_change_an_answer_changes_the_key(change):
+    """Model, wording, medium, sampling, clip, round: each makes another question."""
+    assert replace(QUESTION, **change).key != QUESTION.key
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [replace(CLIP, name="other"), replace(CLIP, video=Path("/there/x.mp4")), replace(CLIP, duration=3.0)],
+)
+def test_where_a_clip_lies_and_what_it_is_called_does_not(clip):
+    """The bytes count: a data set can be moved and renamed."""
+    assert replace(QUESTION, clip=clip).key == QUESTION.key
+
+
+def test_a_seed_comes_from_the_question_and_fits_31_bits():
+    """Order and batching can't change it; another round has another."""
+    seeds = {replace(QUESTION, round=number).seed for number in range(50)}
+    assert len(seeds) == 50
+    assert all(0 <= seed < 2**31 for seed in seeds)
+    assert replace(QUESTION).seed == QUESTION.seed
+
+
+def test_a_text_that_is_no_unicode_has_a_key():
+    """A model may write half a character."""
+    assert len(replace(QUESTION, prompt="broken \ud800").key) == 64
