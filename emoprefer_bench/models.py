@@ -101,7 +101,7 @@ class Models:
             datasets = tuple(name for name in datasets if name in {one.case.dataset for one in recordings})
             known = {name: info for name, info in self.known.items() if info.modality is None}
         params += [
-            pytest.param(info, id=case.id, marks=(pytest.mark.emoprefer(case), NEEDS_GPU if info.gpus else NEEDS_NONE))
+            pytest.param(info, id=case.id, marks=(pytest.mark.preference(case), NEEDS_GPU if info.gpus else NEEDS_NONE))
             for info in known.values()
             for case in self.cases(info, datasets)
         ]
@@ -151,7 +151,7 @@ NEEDS_GPU, NEEDS_NONE = pytest.mark.gpu, pytest.mark.cpu
 
 def recording_of(item: pytest.Item) -> Recorded | None:
     """The recording that a test item replays, or None."""
-    mark = item.get_closest_marker("emoprefer")
+    mark = item.get_closest_marker("preference")
     return mark.kwargs.get("recording") if mark else None
 
 
@@ -161,7 +161,7 @@ def _replayed(recordings: Sequence[Recorded]) -> list[Any]:
         pytest.param(
             ModelInfo(one.case.model, 0, one.case.modality, (one.case.prompt,)),
             id=one.id,
-            marks=(pytest.mark.emoprefer(one.case, recording=one), NEEDS_NONE),
+            marks=(pytest.mark.preference(one.case, recording=one), NEEDS_NONE),
         )
         for one in recordings
     ]
@@ -169,5 +169,5 @@ def _replayed(recordings: Sequence[Recorded]) -> list[Any]:
 
 def case_of(item: pytest.Item) -> Case | None:
     """The case that a test item is for, or None."""
-    mark = item.get_closest_marker("emoprefer")
+    mark = item.get_closest_marker("preference")
     return mark.args[0] if mark else None

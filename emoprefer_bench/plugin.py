@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and the plugins that find models, gather results and show progress."""
-    config.addinivalue_line("markers", "emoprefer(case): the case that a test is for (set by the plugin)")
+    config.addinivalue_line("markers", "preference(case): the case that a test is for (set by the plugin)")
     config.addinivalue_line("markers", "gpu: a case whose model needs a GPU")
     config.addinivalue_line("markers", "cpu: a case whose model needs none")
     config.addinivalue_line(

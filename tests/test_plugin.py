@@ -27,7 +27,8 @@ def test_ids_name_model_prompt_and_data_set(bench):
 
 
 @pytest.mark.parametrize(
-    ("expression", "count"), [("judge", 16), ("S2 and toy", 1), ("toy and not judge", 3), ("longer or random", 8)]
+    ("expression", "count"),
+    [("judge", 16), ("S2 and toy", 1), ("toy and not judge", 3), ("longer or random", 8), ("emoprefer and judge", 8)],
 )
 def test_k_selects_by_any_part_of_an_id(bench, expression, count):
     """`-k` works on models, prompts and data sets."""

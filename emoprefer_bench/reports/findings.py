@@ -101,7 +101,7 @@ def _verdict(one: Comparison) -> str:
 def _difference(one: Comparison) -> str:
     return (
         f"{one['metric']} {_percent(one['score'])} against {_percent(one['other'])}, "
-        f"{_points(one['difference'])} points {_interval(one['interval'])}, p = {_p(one['p_two_sided'])}"
+        f"{_points(one['difference'])} points {_interval(one['interval'])}, {_told(one['p_two_sided'])}"
     )
 
 
@@ -115,6 +115,11 @@ def _points(share: float | None) -> str:
 
 def _interval(bounds: list[float] | None) -> str:
     return f"[{100 * bounds[0]:+.1f}, {100 * bounds[1]:+.1f}]" if bounds else "-"
+
+
+def _told(p: float | None) -> str:
+    said = _p(p)
+    return f"p {said[0]} {said[1:]}" if said.startswith("<") else f"p = {said}"
 
 
 def _p(p: float | None) -> str:
