@@ -201,7 +201,7 @@ def test_a_transcript_is_only_read_from_its_folder(tmp_path):
     document = told(tmp_path, some_pairs(2), {Case("careful", "S2", "toy", "video"): prefers_longer})
     (tmp_path / "secret.jsonl").write_text("no line of a transcript")
     document["cases"][0]["transcript"] = "../secret.jsonl"
-    html.render(document, tmp_path / "transcripts")
+    assert html.render(document, tmp_path / "transcripts").lower().startswith("<!doctype html>")
 
 
 def test_the_matrices_count_labels_and_both_orders(run):

@@ -63,8 +63,9 @@ def test_a_question_that_is_given_up_leaves_its_slot_to_the_next():
         await asyncio.wait_for(waiting[1], 1)
         slots.give()
         await asyncio.wait_for(slots.take(3), 1)
+        return waiting[0].cancelled()
 
-    asyncio.run(main())
+    assert asyncio.run(main())
 
 
 def test_the_time_that_the_model_had_nothing_to_do_is_told_to_the_first_that_comes():

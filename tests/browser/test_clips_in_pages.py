@@ -55,3 +55,4 @@ def test_a_clip_that_is_gone_is_said_to_be(tab, clip_page):
     page = tab.open(path).page
     page.locator("video").evaluate("(video) => { video.load(); video.play().catch(() => {}); }")
     page.get_by_text("the clip is not there").wait_for()
+    assert page.get_by_text("the clip is not there").is_visible()
