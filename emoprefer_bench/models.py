@@ -101,7 +101,7 @@ class Models:
             datasets = tuple(name for name in datasets if name in {one.case.dataset for one in recordings})
             known = {name: info for name, info in self.known.items() if info.modality is None}
         params += [
-            pytest.param(info, id=case.id, marks=(pytest.mark.preference(case), NEEDS_GPU if info.gpus else NEEDS_NONE))
+            pytest.param(info, id=case.id, marks=(OF_CASE.with_args(case), NEEDS_GPU if info.gpus else NEEDS_NONE))
             for info in known.values()
             for case in self.cases(info, datasets)
         ]
@@ -146,7 +146,8 @@ class Recorded(Protocol):
 
 DATASETS = pytest.StashKey[Collection[str]]()
 RECORDINGS = pytest.StashKey[Sequence[Recorded]]()
-NEEDS_GPU, NEEDS_NONE = pytest.mark.gpu, pytest.mark.cpu
+# Marks by name are looked up each time, which hundreds of cases would pay for at every collection.
+OF_CASE, NEEDS_GPU, NEEDS_NONE = pytest.mark.preference, pytest.mark.gpu, pytest.mark.cpu
 
 
 def recording_of(item: pytest.Item) -> Recorded | None:
@@ -161,7 +162,7 @@ def _replayed(recordings: Sequence[Recorded]) -> list[Any]:
         pytest.param(
             ModelInfo(one.case.model, 0, one.case.modality, (one.case.prompt,)),
             id=one.id,
-            marks=(pytest.mark.preference(one.case, recording=one), NEEDS_NONE),
+            marks=(OF_CASE.with_args(one.case, recording=one), NEEDS_NONE),
         )
         for one in recordings
     ]

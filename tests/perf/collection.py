@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 MODELS = 28
-CASES = MODELS * 4 * 3
+CONTROLS = 3 * 3  # which the plugin brings along, on each of the three data sets
+CASES = MODELS * 4 * 3 + CONTROLS
 RUNS = 9
 
 CONFTEST = "import emoprefer_bench\n" + "".join(
@@ -19,8 +20,9 @@ CONFTEST = "import emoprefer_bench\n" + "".join(
 BENCHMARK = "def test_preference(case): ...\n"
 PLAIN = f"""
 import pytest
-IDS = [f"model{{m}}-S{{p}}-data{{d}}" for m in range({MODELS}) for p in range(4) for d in range(3)]
-@pytest.mark.parametrize("case", IDS)
+names = [f"model{{m}}-S{{p}}-data{{d}}" for m in range({MODELS}) for p in range(4) for d in range(3)]
+names += [f"control{{n}}" for n in range({CONTROLS})]
+@pytest.mark.parametrize("case", names)
 def test_preference(case): ...
 """
 
