@@ -147,11 +147,9 @@ def _trial(request: pytest.FixtureRequest, first: Case) -> Trial:
     from emoprefer_bench.trial import Trial  # noqa: PLC0415
 
     config = request.config
-    alone = hasattr(config, "workerinput") and config.getoption("dist", "no") not in ("load", "no")
-    items = [request.node] if alone else request.session.items
     engines: dict[str, Engine] = {}
     selected = []
-    for case in (case_of(item) for item in items):
+    for case in map(case_of, request.session.items):
         if case is None or case.model != first.model or case in selected or _why_not(config, case):
             continue
         try:
