@@ -87,6 +87,40 @@ def test_all_questions_about_a_clip_go_to_the_same_child(tmp_path):
     assert [answer.text for answer in answers] == ["0", "1", "0", "1", "0", "1"]
 
 
+def test_a_question_that_comes_while_the_child_is_started_again_waits_for_it(tmp_path):
+    """The first question kills the child; others come at every moment until it is there again."""
+    script = tmp_path / "child.py"
+    script.write_text(SLOW)
+    judge = ChildEngine("x", "1", (sys.executable, "-I", str(script)), "model")
+
+    async def main():
+        async with judge.open(tmp_path / "log") as session:
+            asked = [asyncio.create_task(session.answer(question("c0"), None))]
+            while not (tmp_path / "second").exists():
+                asked.append(asyncio.create_task(session.answer(question(f"c{len(asked)}"), None)))
+                await asyncio.sleep(0.0005)
+            return await asyncio.gather(*asked)
+
+    answers = asyncio.run(main())
+    assert len(answers) > 10
+    assert {answer.text for answer in answers} == {"a1"}
+
+
+SLOW = """
+import json, pathlib, sys, time
+sys.stdin.readline()
+here = pathlib.Path(__file__).parent
+first = not (here / "first").exists()
+(here / ("first" if first else "second")).touch()
+time.sleep(0 if first else 0.5)
+print(json.dumps(dict(type="ready", protocol=1, engine="x", version="1", concurrency=4)), flush=True)
+for line in sys.stdin:
+    if first:
+        sys.exit(1)
+    print(json.dumps(dict(type="answer", id=json.loads(line)["id"], text="a1")), flush=True)
+"""
+
+
 def test_gpus_that_can_not_be_shared_out_are_said(tmp_path):
     """Three children on eight GPUs."""
     judge = engine(tmp_path, gpus=Gpus(tuple("01234567")), options={"data_parallel": 3})

@@ -63,8 +63,9 @@ class ChildSession:
         async with self._respawning:
             if self._child.dead:
                 await self._child.close()
-                self._child = Child(self._launch)
-                await self._child.start()
+                child = Child(self._launch)
+                await child.start()
+                self._child = child  # only now: others may ask at any moment
             return self._child
 
 
