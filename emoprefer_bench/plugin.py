@@ -126,8 +126,9 @@ def case(request: pytest.FixtureRequest, gpus: gpu_leases.Gpus) -> BoundCase:  #
     def run() -> dict[str, Any]:
         return _run(request, selected)
 
-    if selected.model not in config.stash[TRIALS]:
-        config.stash[TRIALS][selected.model] = _trial(request, selected)
+    trials = config.stash[TRIALS]
+    if selected.model not in trials or selected not in trials[selected.model].cases:
+        trials[selected.model] = _trial(request, selected)
     return BoundCase(selected, run)
 
 
@@ -143,13 +144,13 @@ def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
 
 
 def _trial(request: pytest.FixtureRequest, first: Case) -> Trial:
-    """All that is asked of the model in this process: every selected case that can run here."""
+    """All that is asked of the model in this process: every case that it was given and that can run here."""
     from emoprefer_bench.trial import Trial  # noqa: PLC0415
 
     config = request.config
     engines: dict[str, Engine] = {}
-    selected = []
-    for case in map(case_of, request.session.items):
+    selected: list[Case] = []
+    for case in map(case_of, _given(request.session)):
         if case is None or case.model != first.model or case in selected or _why_not(config, case):
             continue
         try:
@@ -160,6 +161,15 @@ def _trial(request: pytest.FixtureRequest, first: Case) -> Trial:
             engines |= of_case
             selected.append(case)
     return Trial(_settings(config), first.model, selected, engines)
+
+
+def _given(session: pytest.Session) -> list[pytest.Item]:
+    """The tests that this process is to run, as far as it knows: with xdist its own, and not those of the others."""
+    if not hasattr(session.config, "workerinput"):
+        return session.items
+    from emoprefer_bench.scheduling import given  # noqa: PLC0415  # xdist
+
+    return given(session)
 
 
 def _run(request: pytest.FixtureRequest, case: Case) -> dict[str, Any]:
@@ -261,7 +271,8 @@ def _why_not(config: pytest.Config, case: Case) -> str | None:
         elif name and known[name].closed and config.option.emoprefer_max_requests is None:
             reasons.append(f"{name} is a paid service: allow it a number of requests, --emoprefer-max-requests N{use}")
         elif name and known[name].gpus > len(gpu_leases.visible()):
-            reasons.append(f"{name} needs {known[name].gpus} GPU(s) and {len(gpu_leases.visible())} are visible{use}")
+            wanted, seen = known[name].gpus, len(gpu_leases.visible())
+            reasons.append(f"{name} needs {wanted} GPU{'s' * (wanted > 1)}, of which {seen} can be seen here{use}")
     return "; ".join(reasons) or None
 
 

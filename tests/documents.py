@@ -114,8 +114,8 @@ def _golden() -> str:
                 reason="waf2 fell\nto 0",
             ),
             without_scores(of("broken"), "error", "its weights | are <gone>"),
-            without_scores(of("large", "S1"), "skipped", "large needs 8 GPU(s)"),
-            without_scores(of("large", "S2"), "skipped", "large needs 8 GPU(s)"),
+            without_scores(of("large", "S1"), "skipped", "large needs 8 GPUs, of which 0 can be seen here"),
+            without_scores(of("large", "S2"), "skipped", "large needs 8 GPUs, of which 0 can be seen here"),
         ],
         Dataset("toy", pairs),
     )

@@ -158,7 +158,7 @@ def test_missing_data_and_gpus_are_skips_that_say_how_to_get_them(bench, monkeyp
     result = bench.run("-rs", "-k", "large and S1")
     result.assert_outcomes(skipped=4)
     result.stdout.fnmatch_lines_random(
-        ["*MER2025*large needs 2 GPU(s) and 0 are visible*", "*there is no file*preference_emopreferv2.csv*"]
+        ["*MER2025*large needs 2 GPUs, of which 0 can be seen here*", "*there is no file*preference_emopreferv2.csv*"]
     )
     assert bench.cases()["large-S1-toy"]["outcome"] == "skipped"
 

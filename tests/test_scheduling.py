@@ -84,27 +84,32 @@ def test_a_dead_worker_fails_the_case_it_was_on_and_lf_goes_on_from_its_answers(
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(["*worker 'gw?' crashed while running*judge-S1-toy*"])
     assert [case["outcome"] for case in bench.cases().values()].count("passed") == 3
-    asked = bench.asked()
     again = bench.run("--lf", "-k", "toy", "-n", "2")
     again.assert_outcomes(passed=1)
-    assert len(bench.asked()) == len(asked)
+    asked = bench.asked()
     assert len(asked) - len(set(asked)) == 1, "only what was in flight was asked twice"
 
 
-def test_a_case_that_always_takes_its_worker_down_does_not_stop_another_model(bench):
-    """Every worker that gets it dies, and the other model's cases pass all the same."""
-    bench.pytester.makeconftest(FATAL.replace("ONCE", "False"))
+@pytest.mark.parametrize(
+    ("fatal", "passing"),
+    [
+        ("The person is glad.", {"other-S1-toy", "other-S2-toy"}),
+        ("fits the clip better", {"judge-S2-toy", "other-S1-toy", "other-S2-toy"}),
+    ],
+)
+def test_a_case_that_always_takes_its_worker_down_fails_alone(bench, fatal, passing):
+    """The case that the first worker was on fails, and the one that kills it; all others pass on another worker."""
+    bench.pytester.makeconftest(
+        FATAL.replace("ONCE", "False").replace('fatal="The person is glad."', f'fatal="{fatal}"')
+    )
     result = bench.run("-k", "toy and (judge or other)", "-n", "2")
-    result.assert_outcomes(passed=2, failed=2)
-    assert {name for name, case in bench.cases().items() if case["outcome"] == "passed"} == {
-        "other-S1-toy",
-        "other-S2-toy",
-    }
+    result.assert_outcomes(passed=len(passing), failed=4 - len(passing))
+    assert {name for name, case in bench.cases().items() if case["outcome"] == "passed"} == passing
 
 
 @pytest.mark.parametrize("dist", ["worksteal", "loadscope", "loadfile", "each"])
 def test_other_ways_to_distribute_give_the_same_scores(bench, dist):
-    """Each case is then a trial of its own; what two workers ask at the same time may be asked twice, never lost."""
+    """A worker asks for its own cases alone; what two workers ask at the same time may be asked twice, never lost."""
     bench.run("-k", "toy and judge")
     alone = {name: case["scores"] for name, case in bench.cases().items()}
     bench.run("-k", "toy and judge", "-n", "2", "--dist", dist, "--emoprefer-fresh")
