@@ -44,6 +44,12 @@ class Verdicts:
     forward_reference: Sequence[Label | None]
     exchanged_reference: Sequence[Label | None]
 
+    def part(self, rows: slice) -> Verdicts:
+        """The verdicts of some rows."""
+        return Verdicts(
+            self.forward[rows], self.exchanged[rows], self.forward_reference[rows], self.exchanged_reference[rows]
+        )
+
 
 def codes(verdicts: Sequence[Label | None]) -> Codes:
     """Numbers for labels or verdicts: a1 0, a2 1, same 2, None 3. Raises ValueError for anything else."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DRAWS = 10_000
 _ROUNDING = 1e-9
+_ROWS_AT_ONCE = 1024
 
 
 class McNemar(TypedDict):
@@ -220,17 +221,18 @@ class _Comparison:
         seed: int,
     ) -> None:
         shared = min(len(first), len(second))
-        groups, each_row = group_numbers(clips), np.arange(len(clips))
+        groups = group_numbers(clips)
+        self.labels = labels
+        self.judges = first[:shared], second[:shared]
         self.clips = int(groups.max(initial=-1)) + 1
-        self.by_row = [tables(labels, judge[:shared], each_row) for judge in (first, second)]
-        by_clip = np.stack([tables(labels, judge[:shared], groups) for judge in (first, second)], axis=1)
+        by_clip = np.stack([tables(labels, judge, groups) for judge in self.judges], axis=1)
         self.observed = by_clip.sum(0)
         self.resampled = resampled(by_clip, draws, seed)
         self.exchanged = exchanged(by_clip, draws, seed)
 
     def rows(self, name: str) -> int:
         """Count the rows that the metric is about."""
-        return int((~np.isnan(metric_from_tables(self.by_row[0], name))).any(-1).sum())
+        return int((~np.isnan(self._by_row(self.judges[0], name))).any(-1).sum())
 
     def null(self, name: str) -> Floats:
         """Return the differences that exchanging verdicts at random gives, one a draw."""
@@ -255,9 +257,9 @@ class _Comparison:
         }
 
     def _mcnemar(self, name: str) -> McNemar | None:
-        first, second = (metric_from_tables(judge, name) for judge in self.by_row)
-        if "acc" not in name or first.shape[-1] != 1:
+        if "acc" not in name or len(self.judges[0]) != 1:
             return None
+        first, second = (self._by_row(judge, name) for judge in self.judges)
         first_only, second_only = int((first > second).sum()), int((second > first).sum())
         return {
             "first_only": first_only,
@@ -265,6 +267,16 @@ class _Comparison:
             "p_two_sided": mcnemar_exact(first_only, second_only),
             "p_one_sided": mcnemar_exact(first_only, second_only, "greater"),
         }
+
+    def _by_row(self, judge: Sequence[Verdicts], name: str) -> Floats:
+        """Give the metric of each row alone, shape (rows, rounds); in pieces, since tables take much room."""
+        pieces = [slice(first, first + _ROWS_AT_ONCE) for first in range(0, len(self.labels), _ROWS_AT_ONCE)]
+        found = [np.empty((0, len(judge)))]
+        for rows in pieces:
+            labels = self.labels[rows]
+            by_row = tables(labels, [one.part(rows) for one in judge], np.arange(len(labels)))
+            found.append(metric_from_tables(by_row, name))
+        return np.concatenate(found)
 
 
 def _over_rounds(counted: Floats, name: str) -> Floats:

@@ -6,6 +6,7 @@ that are collected, not raised.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ WRITERS = ("model1", "model2")
 PLACEHOLDERS = {"", "tie"}
 SPARE = 32
 """Cells that a row may have too many of; pandas gives up on a file with a longer row, instead of naming the row."""
+ROWS_AT_ONCE = 1024  # of a frame, which takes several times the room of its texts
 SUBTITLE_COLUMNS = ("subtitle", "english", "chinese")
 
 Cells = dict[str, str]
@@ -167,9 +169,14 @@ def _with_writers(rows: list[Row], named: list[Row], path: Path, other: Path, fa
 
 def _read_table(path: Path, faults: list[str]) -> Table | None:
     """Read a CSV file in UTF-8, with or without a byte order mark; None where it is none. A missing cell is empty."""
+    rows: dict[int, Cells] = {}
     try:
-        columns = list(_read_csv(path, rows=1).iloc[0])
-        frame = _read_csv(path, names=range(len(columns) + SPARE))
+        columns = next(_read_csv(path, rows=1))[1]
+        for number, cells in itertools.islice(_read_csv(path, names=range(len(columns) + SPARE)), 1, None):
+            if any(cells[len(columns) :]):
+                faults.append(f"{path}, row {number}: has more cells than the header: a text with commas needs quotes")
+            elif any(cells):
+                rows[number] = dict(zip(columns, cells, strict=False))
     except (OSError, UnicodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         faults.append(f"{path}: is no CSV file in UTF-8 that can be read: {error}")
         return None
@@ -177,20 +184,14 @@ def _read_table(path: Path, faults: list[str]) -> Table | None:
     if twice:
         faults.append(f"{path}, row 1: the column {twice[0]!r} is there twice")
         return None
-    rows: dict[int, Cells] = {}
-    for index, *cells in frame.iloc[1:].itertuples(name=None):
-        if any(cells[len(columns) :]):
-            faults.append(f"{path}, row {index + 1}: has more cells than the header: a text with commas needs quotes")
-        elif any(cells):
-            rows[index + 1] = dict(zip(columns, cells, strict=False))
     if not rows:
         faults.append(f"{path}: has no rows")
     return Table(path, columns, rows)
 
 
-def _read_csv(path: Path, names: range | None = None, rows: int | None = None) -> pd.DataFrame:
-    """Read every cell as the text it is; the header is a row, and so is a blank line."""
-    return pd.read_csv(
+def _read_csv(path: Path, names: range | None = None, rows: int | None = None) -> Iterator[tuple[int, list[str]]]:
+    """Read every cell as the text it is, row by row with its number; the header is a row, and so is a blank line."""
+    frames = pd.read_csv(
         path,
         header=None,
         names=names,
@@ -199,4 +200,9 @@ def _read_csv(path: Path, names: range | None = None, rows: int | None = None) -
         na_filter=False,
         skip_blank_lines=False,
         encoding="utf-8-sig",
+        chunksize=ROWS_AT_ONCE,
     )
+    with frames:
+        for frame in frames:
+            for index, *cells in frame.itertuples(name=None):
+                yield index + 1, cells
