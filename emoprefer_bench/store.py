@@ -31,7 +31,13 @@ _KEY_AT, _KEY_END = len('{"key":"'), len('{"key":"') + 64
 
 
 class StoreError(RuntimeError):
-    """The store can't be written; the message says where and how to mend it. What was written before is kept."""
+    """A folder of the run can't be written; the message says where and how to mend it. What was written is kept."""
+
+    def __init__(self, folder: Path, what: str, reason: str | None) -> None:
+        super().__init__(
+            f"{folder}: can't write {what} ({reason}). Everything answered before is kept: "
+            "make room or name another folder with --emoprefer-out, and run the same command again."
+        )
 
 
 class Store:
@@ -149,10 +155,7 @@ class Store:
         self._end += len(line)
 
     def _unwritable(self, reason: str | None) -> StoreError:
-        return StoreError(
-            f"{self.folder}: can't write an answer ({reason}). Everything answered before is kept: "
-            "make room or name another folder with --emoprefer-out, and run the same command again.",
-        )
+        return StoreError(self.folder, "an answer", reason)
 
     def _open_shard(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

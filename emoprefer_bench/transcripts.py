@@ -7,13 +7,16 @@ not.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.pairs import Pair
+from emoprefer_bench.store import StoreError
 from emoprefer_bench.verdicts import Reading
 
 Steps = list[tuple[str, str]]
@@ -25,21 +28,26 @@ class Transcripts:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[str, IO[str]] = {}
+        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._writing():
+            self._folder.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in self._files.values():
-            file.close()
+        with self._writing():
+            self._open.close()
 
     def write(
         self, case: Case, row: int, round_: int, pair: Pair, steps: Steps, reading: Reading, *, exchanged: bool
     ) -> None:
-        """Write one verdict. `pair` is in the order that was asked; `steps` are template and answer, first to last."""
+        """Write one verdict. `pair` is in the order that was asked; `steps` are template and answer, first to last.
+
+        Raises StoreError where the disk is full or can't be written.
+        """
         line = {
             "row": row,
             "round": round_,
@@ -57,10 +65,18 @@ class Transcripts:
             "reference": reading.reference,
             "provenance": reading.provenance,
         }
-        self._file(case).write(json.dumps(line, ensure_ascii=False) + "\n")
+        with self._writing():
+            self._file(case).write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def _file(self, case: Case) -> IO[str]:
         if case.id not in self._files:
             path = self._folder / f"{case.id}.jsonl"
-            self._files[case.id] = path.open("w", encoding="utf-8", errors="surrogatepass")
+            self._files[case.id] = self._open.enter_context(path.open("w", encoding="utf-8", errors="surrogatepass"))
         return self._files[case.id]
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(self._folder, "what was said", error.strerror) from error

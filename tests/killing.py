@@ -114,6 +114,14 @@ def running(run: int) -> bool:
     return os.waitid(os.P_PID, run, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
+def ended(engine: int) -> bool:
+    """Whether an engine's process has ended, also where nobody has asked how."""
+    try:
+        return Path(f"/proc/{engine}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 def kill(place: Place, chance: random.Random, seconds: float, counts: Counter[str]) -> bool:
     """Start a run; kill its engine at times, and then itself. Returns whether it was still running."""
     loaded = len(place.notes("pid"))
@@ -131,6 +139,8 @@ def kill(place: Place, chance: random.Random, seconds: float, counts: Counter[st
     os.kill(run, signal.SIGKILL)
     os.waitpid(run, 0)
     counts["runs killed"] += still
+    while not all(map(ended, place.notes("pid")[loaded:])):  # they end with their run, but not before what they are on
+        time.sleep(0.003)
     return still
 
 

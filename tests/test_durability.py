@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,10 +80,10 @@ class Project:
         """The questions that the engines were asked, by seed."""
         return self.noted.read_text().split() if self.noted.exists() else []
 
-    def wait_for(self, count):
-        """Wait until so many questions were asked."""
+    def wait_for(self, count, run):
+        """Wait until so many questions were asked, or the run has ended."""
         for _ in range(600):
-            if len(self.asked()) >= count:
+            if len(self.asked()) >= count or run.poll() is not None:
                 return
             time.sleep(0.05)
         raise AssertionError(f"only {len(self.asked())} questions were asked")
@@ -124,23 +125,23 @@ def test_a_hundred_kills_lose_no_answer_and_ask_nothing_twice(tmp_path):
 
 
 def test_killed_workers_and_controllers_of_xdist_lose_no_answer(bench):
-    """Four kills under -n 2: a run that is left alone then ends with the report of an undisturbed one."""
+    """Eight runs under -n 2 are killed, half of them after one of their workers; a last one ends as if undisturbed."""
     chance = random.Random(3)  # noqa: S311  # no secret
-    project = Project(bench, seconds=0.02)
-    for number in range(4):
+    project = Project(bench, seconds=0.05, rows=24)
+    for number in range(8):
         asked = len(project.asked())
         run = project.start("-n", "2", "--max-worker-restart", "0")
-        with contextlib.suppress(AssertionError):
-            project.wait_for(asked + chance.randint(1, 8)) if number else time.sleep(chance.uniform(0.5, 3))
-        workers = workers_of(run.pid)
-        os.kill(chance.choice(workers) if workers and number % 2 else run.pid, signal.SIGKILL)
-        if number % 2 == 0:
-            run.kill()
+        project.wait_for(asked + chance.randint(1, 8), run) if number else time.sleep(chance.uniform(0.5, 3))
+        assert run.poll() is None
+        if number % 2:
+            os.kill(chance.choice(workers_of(run.pid)), signal.SIGKILL)
+            time.sleep(chance.uniform(0, 0.3))
+        run.kill()
         run.communicate(timeout=60)
     run = project.start("-n", "2")
     assert "4 passed" in run.communicate(timeout=120)[0]
     disturbed, asked = project.cases(), project.asked()
-    assert len(set(asked)) <= len(asked) <= len(set(asked)) + 4 * 2 * IN_FLIGHT
+    assert len(set(asked)) <= len(asked) <= len(set(asked)) + 8 * 2 * IN_FLIGHT
     (bench.pytester.path / ".emoprefer").rename(bench.pytester.path / "disturbed")
     run = project.start()
     run.communicate(timeout=120)
@@ -153,7 +154,7 @@ def test_a_signal_ends_a_run_within_seconds_and_what_was_scored_is_reported(benc
     """The exit status is pytest's for an interrupt, the report says that it is incomplete, and the next run goes on."""
     project = Project(bench, seconds=0.2)
     run = project.start(*options)
-    project.wait_for(12)
+    project.wait_for(12, run)
     started = time.monotonic()
     run.send_signal(number)
     out = run.communicate(timeout=30)[0]
@@ -184,6 +185,46 @@ def test_a_full_disk_is_one_message_and_keeps_what_was_answered(tmp_path):
         assert len(again) == written
         assert all(again.get(question(number).key) for number in range(written))
         again.close()
+
+
+def test_a_run_onto_a_full_disk_says_so_for_every_case_and_goes_on_where_there_is_room(bench, tmp_path):
+    """No case passes, none ends in a traceback, and the next run, in a copy of the folder, asks only the rest."""
+    bench.pytester.makeconftest(TALKING)
+    lines = [f"c{row},text {row},other {row},a1" for row in range(60)]
+    (bench.data / "toy.csv").write_text("\n".join(["name,a1,a2,preference", *lines, ""]))
+    with small_disk(tmp_path) as disk:
+        full = bench.run("-k", "toy and judge", "--emoprefer-out", str(disk / "out"), apart=True)
+        shutil.copytree(disk / "out", tmp_path / "room")
+    full.assert_outcomes(failed=2)
+    assert "Traceback" not in full.stdout.str()
+    full.stdout.fnmatch_lines(["*can't write * Everything answered before is kept: make room or name another folder*"])
+    stored, asked = stored_keys(tmp_path / "room/answers"), len(bench.asked())
+    assert len(stored) > 10
+    bench.run("-k", "toy and judge", "--emoprefer-out", str(tmp_path / "room"), apart=True).assert_outcomes(passed=2)
+    assert not stored & set(bench.asked()[asked:])
+    assert len(stored_keys(tmp_path / "room/answers")) == len(set(bench.asked()))
+
+
+def stored_keys(folder):
+    """The keys of the answers in a folder that a store can read."""
+    lines = [line for shard in folder.glob("*.jsonl") for line in shard.read_bytes().splitlines(keepends=True)]
+    return {json.loads(line)["key"] for line in lines if line.endswith(b"\n")}
+
+
+TALKING = """
+import pathlib, emoprefer_bench
+
+ASKED = pathlib.Path(__file__).with_name("asked.txt")
+
+def answer(question):
+    with ASKED.open("a") as noted:
+        noted.write(question.key + "\\n")
+    return "a1 " + "because of the voice " * 20
+
+@emoprefer_bench.model(gpus=0, modality="text", prompts=("S1", "S2"))
+def judge(gpus):
+    return emoprefer_bench.function(answer, name="judge", durable=True)
+"""
 
 
 def test_a_clip_that_breaks_off_in_the_middle_costs_its_own_verdicts_alone(bench):
