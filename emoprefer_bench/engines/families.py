@@ -135,14 +135,30 @@ GEMMA = (
         family="gemma4",
         version=1,
         model_types=("gemma4", "gemma4_unified"),
-        model_class="Gemma4ForConditionalGeneration",
+        model_class="AutoModelForImageTextToText",  # the two types have classes of their own
         modalities=BOTH + READ,
-        # 32 frames are the most that its video processor takes.
+        # 32 frames are the most that its authors' video processor takes out of a clip.
         plan=MediaPlan(fps=1.0, min_frames=1, max_frames=32),
         audio_place="<|audio|>",
         video_place="<|video|>",
         longest_sound=30.0,
     ),
+)
+
+MINICPM_O = Adapter(
+    family="minicpmo",
+    version=1,
+    model_types=("minicpmo",),
+    model_class="",
+    modalities=BOTH + READ,
+    plan=MediaPlan(fps=1.0, min_frames=1, max_frames=64),
+    audio_place=("<|audio_start|>", "<|audio_end|>"),
+    video_place=("<image>", "</image>"),
+    template="<|im_start|>user\n{media}{prompt}<|im_end|>\n<|im_start|>assistant\n",
+    marks={"audio": "(<audio>./</audio>)\n", "video": "(<video>./</video>)\n"},
+    # 64 frames are 4,096 tokens, and vLLM refuses a clip that is longer than what it reads in one go.
+    vllm_options={**REMOTE, "max_num_batched_tokens": 8192},
+    engines=VLLM_ALONE,
 )
 
 OTHERS = (
@@ -155,19 +171,12 @@ OTHERS = (
         plan=EIGHT_FRAMES,
         video_place="<IMG_CONTEXT> <video>",
     ),
-    Adapter(
-        family="minicpmo",
-        version=1,
-        model_types=("minicpmo",),
-        model_class="",
-        modalities=BOTH + READ,
-        plan=MediaPlan(fps=1.0, min_frames=1, max_frames=64),
-        audio_place=("<|audio_start|>", "<|audio_end|>"),
-        video_place=("<image>", "</image>"),
-        template="<|im_start|>user\n{media}{prompt}<|im_end|>\n<|im_start|>assistant\n",
-        marks={"audio": "(<audio>./</audio>)\n", "video": "(<video>./</video>)\n"},
-        vllm_options=REMOTE,
-        engines=VLLM_ALONE,
+    MINICPM_O,
+    replace(  # its language model can think, and doesn't where its thoughts were closed for it
+        MINICPM_O,
+        family="minicpmo45",
+        model_types=(),
+        template=f"{MINICPM_O.template}<think>\n\n</think>\n\n",
     ),
     Adapter(
         family="phi4_multimodal",
@@ -192,7 +201,8 @@ OTHERS = (
         model_types=("mimo_v2", "mimo_v2_omni"),
         model_class="",
         modalities=BOTH + READ,
-        plan=MediaPlan(fps=2.0, min_frames=4, max_frames=768, frame_factor=2),
+        # vLLM tells the model that frames are a second apart, however they are; its feature extractor hears 24 kHz.
+        plan=MediaPlan(fps=1.0, min_frames=4, max_frames=768, frame_factor=2, sample_rate=24000),
         audio_place="<|audio_pad|>",
         video_place="<|video_pad|>",
         template="<|im_start|>user\n{media}{prompt}<|im_end|>\n<|im_start|>assistant\n",
@@ -203,10 +213,11 @@ OTHERS = (
         vllm_options=REMOTE,
         engines=VLLM_ALONE,
     ),
+    # vLLM gives it what its Whisper encoder hears, without the speech tokens that its authors' code adds to that.
     Adapter(
         family="kimi_audio",
         version=1,
-        model_types=("kimi_audio",),
+        model_types=("kimi_audio", "moonshot_kimia"),
         model_class="",
         modalities=HEARD + READ,
         plan=SOUND_ALONE,
@@ -214,7 +225,8 @@ OTHERS = (
         longest_sound=30.0,
         template="<|im_kimia_user_msg_start|>{media}{prompt}<|im_msg_end|><|im_kimia_assistant_msg_start|>",
         marks={"audio": "<|im_media_begin|><|im_kimia_text_blank|><|im_media_end|>"},
-        vllm_options=REMOTE,
+        # Of prompts that vLLM reads in one go, only the first is given its sound.
+        vllm_options={**REMOTE, "max_num_seqs": 1},
         engines=VLLM_ALONE,
     ),
     Adapter(

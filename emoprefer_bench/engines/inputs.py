@@ -62,7 +62,7 @@ class Prompter:
             thinking = {} if self._adapter.thinking is None else {"enable_thinking": self._adapter.thinking}
             messages = conversation(self._adapter, question)
             text = self._chat.apply_chat_template(messages, add_generation_prompt=True, tokenize=False, **thinking)
-        start = self._tokenizer.bos_token
+        start: str = getattr(self._tokenizer, "bos_token", None) or ""  # a tokenizer of vLLM's own may have none
         doubled = (
             start and text.startswith(start) and self._tokenizer("").input_ids[:1] == [self._tokenizer.bos_token_id]
         )
@@ -104,8 +104,7 @@ def chat_of(adapter: Adapter, model: str, **arguments: Any) -> Any:
     """Load what has the checkpoint's chat template: its processor, or its tokenizer where that is all it takes."""
     from transformers import AutoProcessor, AutoTokenizer
 
-    by_words = adapter.modalities == ("text",) or "transformers" not in adapter.engines
-    chat_class: Any = AutoTokenizer if by_words else AutoProcessor
+    chat_class: Any = AutoTokenizer if adapter.modalities == ("text",) else AutoProcessor
     return chat_class.from_pretrained(model, **arguments)
 
 

@@ -102,7 +102,7 @@ class Vllm:
         if any(sign in str(error) for sign in OVERLONG):
             reply.answer(ask.id, "", "overlong")
         else:
-            reply.error(ask.id, one_line(error))
+            reply.error(ask.id, one_line(error.__cause__ or error))  # vLLM's own errors say nothing but that they are
 
     def _prompt(self, question: dict[str, Any]) -> dict[str, Any]:
         media = media_of(self._adapter, question)
@@ -124,13 +124,17 @@ class Vllm:
             # The layout of the prompt reads the second, the positions come from the first: both, or they disagree.
             arguments |= {"use_audio_in_video": True, "second_per_grid_ts": [2 / media.fps]}
         # Sound inside a picture shares its place, and only one of the two names guards a block of the prefix cache.
-        names = {kind: _names(media.identity, len(items)) for kind, items in data.items()}
+        # Where each has a place of its own, one name for both would have vLLM put the one where the other belongs.
+        shared = self._adapter.audio_in_video
+        names = {k: _names(media.identity if shared else f"{media.identity}-{k}", len(v)) for k, v in data.items()}
         return {"multi_modal_data": data, "mm_processor_kwargs": arguments, "multi_modal_uuids": names}
 
     async def _generate(self, prompt: dict[str, Any], ask: Ask) -> RequestOutput:
         lora = self._loras.get(ask.question["modality"])
         sampling = _sampling(ask.question["sampling"])
-        answers = self._engine.generate(prompt, sampling, ask.id, lora_request=lora)  # type: ignore[arg-type]
+        # Prompts are written for a tokenizer that adds its own start; of some models (Gemma 4), vLLM's doesn't.
+        whole = {"add_special_tokens": True}
+        answers = self._engine.generate(prompt, sampling, ask.id, lora_request=lora, tokenization_kwargs=whole)  # type: ignore[arg-type]
         output = [output async for output in answers][-1]
         if output.outputs[0].finish_reason not in ("stop", "length"):
             raise RuntimeError(f"vLLM gave up the request: {output.outputs[0].finish_reason}")
@@ -142,12 +146,11 @@ def _names(identity: str, count: int) -> list[str]:
 
 
 def _sampling(sampling: dict[str, Any]) -> SamplingParams:
-    """Set every value, or vLLM takes the checkpoint's."""
+    """Set every value, or vLLM takes the checkpoint's; the protocol has vLLM's names and meanings."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
-    names = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed")
-    return SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **{name: sampling[name] for name in names})
+    return SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **sampling)
 
 
 def load(message: dict[str, Any]) -> Vllm:
@@ -156,6 +159,7 @@ def load(message: dict[str, Any]) -> Vllm:
     import vllm
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.platforms import current_platform
+    from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.async_llm import AsyncLLM
 
     if current_platform.is_cpu():
@@ -167,7 +171,9 @@ def load(message: dict[str, Any]) -> Vllm:
     known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
     _check(options, known, vllm.__version__)
     defaults = _defaults(adapter, message, cpu=current_platform.is_cpu())
-    engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**{**defaults, **options}))
+    # Its defaults are for many questions and no user who waits: up to eight times as many tokens are read in a step.
+    offline = UsageContext.LLM_CLASS
+    engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**{**defaults, **options}), usage_context=offline)
     ready = {
         "engine": "vllm",
         "version": vllm.__version__,
@@ -175,7 +181,9 @@ def load(message: dict[str, Any]) -> Vllm:
         "concurrency": min(engine.vllm_config.scheduler_config.max_num_seqs, MOST_IN_FLIGHT),
     }
     trust = bool({**defaults, **options}.get("trust_remote_code"))
-    chat = chat_of(adapter, message["model"], revision=message["revision"], trust_remote_code=trust)
+    chat: Any = engine.get_tokenizer()
+    if not adapter.template:
+        chat = chat_of(adapter, message["model"], revision=message["revision"], trust_remote_code=trust)
     return Vllm(engine, adapter, Prompter(adapter, chat), _loras(adapter, message), ready)
 
 
@@ -226,9 +234,12 @@ def _defaults(adapter: Adapter, message: dict[str, Any], *, cpu: bool) -> dict[s
         **adapter.vllm_options,
     }
     if cpu:
-        # Blocks of 128, the CPU's default, would leave most prompts without a whole block to find in the cache again.
         defaults |= {
+            # Of 128, the CPU's default, most prompts would have no whole block to find in the cache again.
             "block_size": 32,
+            # A prompt that is computed in pieces and drawn with a seed ends the engine: "CPU Generator does not use
+            # offset" (vLLM 0.32, gpu_model_runner.py, where it takes back the draw after each piece).
+            "enable_chunked_prefill": False,
             "kv_cache_memory_bytes": CPU_CACHE_BYTES,
             "enforce_eager": True,
             "dtype": "float32",

@@ -17,9 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints.py"
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 SMALL = {"min_pixels": 3136, "max_pixels": 12544}
-GREEDY = {"max_tokens": 6, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0, "seed": 0}
+GREEDY = {
+    "max_tokens": 6, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0, "presence_penalty": 0.0,
+    "seed": 0,
+}  # fmt: skip
 
 
 class Child:

@@ -50,6 +50,12 @@ def test_the_reference_runs_omni_so():
     assert omni.audio_in_video
 
 
+def test_frames_are_a_second_apart_where_vllm_says_so():
+    """MiMo is told by vLLM that its frames are a second apart, and hears at 24 kHz: clips are decoded like that."""
+    plan = FAMILIES["mimo_v25"].plan
+    assert (plan.fps, plan.sample_rate) == (1.0, 24000)
+
+
 def test_other_values_make_another_key():
     """A changed system prompt is part of what identifies a judge."""
     assert adapter("qwen25vl", system="Be brief.").settings() != FAMILIES["qwen25vl"].settings()

@@ -43,6 +43,7 @@ def test_a_system_sentence_comes_first_where_the_family_wants_one(question):
 @pytest.mark.parametrize(
     ("family", "modality", "expected"),
     [
+        ("minicpmo45", "video", "these?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"),
         ("minicpmo", "audiovideo", "user\n(<video>./</video>)\n(<audio>./</audio>)\nWhich {of} these?<|im_end|>"),
         ("phi4_multimodal", "audiovideo", "<|user|><|image_1|><|image_2|>"),
         ("phi4_multimodal", "audiovideo", "<|image_6|><|audio_1|>Which"),

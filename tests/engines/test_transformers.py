@@ -117,6 +117,7 @@ OTHERS = {
     "llava_next_video": ("video", {}),
     "video_llava": ("video", {}),
     "internvl": ("video", {"video": 24}),
+    "gemma3n": ("audiovideo", {"audio": 188, "video": 6 * 256}),
     "text": ("text", {}),
 }
 

@@ -87,6 +87,15 @@ def test_a_prompt_beyond_the_context_is_overlong(omni, question):
     assert fine["finish"] in ("stop", "length")
 
 
+def test_more_prompts_than_fit_one_step_are_drawn_for(omni, question):
+    """A prompt that is split over two steps, and drawn for with a seed, would end vLLM's CPU engine."""
+    long = [f"{number} " + WORDS * 60 for number in range(8)]
+    asked = [question(words, temperature=1.0, seed=number, max_tokens=4) for number, words in enumerate(long)]
+    answers = omni.ask(*asked)
+    assert len(text_of(answers)) == len(asked)
+    assert sum(answer["tokens"]["prompt"] for answer in answers) > 2 * SIZES["max_model_len"]
+
+
 def test_a_draw_depends_on_its_seed_alone(omni, question):
     """Sampled answers differ by seed, and a seed's answer is the same alone and in company."""
     asked = [question(WORDS, "red-low", "audio", temperature=1.0, seed=seed, max_tokens=12) for seed in range(4)]
