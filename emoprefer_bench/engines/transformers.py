@@ -1,14 +1,18 @@
 """Run as `python -m emoprefer_bench.engines.transformers`: the child that answers through Hugging Face transformers.
 
-It takes what waits, questions about one clip first, and generates for up to `batch_size` of them at once.
+It takes what waits, questions about one clip first, and generates for up to `batch_size` of them at once. A thread
+prepares the next questions meanwhile, so that the model doesn't wait for picture and sound to become tensors.
 """
 
 from __future__ import annotations
 
+import copy
 import itertools
 import logging
+import threading
 import time
-from dataclasses import dataclass, fields
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +23,7 @@ from emoprefer_bench.engines.encoding import Encoder
 from emoprefer_bench.engines.generation import Draw, collate, joinable, take_alike
 from emoprefer_bench.engines.inputs import adapter_of, chat_of
 from emoprefer_bench.engines.memory import check_fits
+from emoprefer_bench.engines.options import checked
 from emoprefer_bench.engines.thinking import spoken
 from emoprefer_bench.engines.worker import Ask, Inbox, Reply, one_line, serve
 
@@ -42,15 +47,6 @@ class Options:
     attn_implementation: str | None = None
     trust_remote_code: bool = False
 
-    @classmethod
-    def checked(cls, given: dict[str, Any]) -> Options:
-        """Make them from a fixture's; raises ValueError for a name that is none of them."""
-        known = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in known:
-                raise ValueError(f"the transformers engine has no option {name!r}; it has {', '.join(known)}")
-        return cls(**given)
-
 
 @dataclass(frozen=True)
 class Row:
@@ -69,9 +65,11 @@ class Transformers:
     def __init__(self, model: Any, encoder: Encoder, options: Options) -> None:
         self._model = model
         self._encoder = encoder
+        self._tokenizer = copy.deepcopy(encoder.tokenizer)  # another thread's; a fast tokenizer serves one at a time
+        self._encoded: dict[str, Future[Row | None]] = {}
         self._batch_size = options.batch_size
         self._context = options.max_model_len or model.config.get_text_config().max_position_embeddings
-        self._stop_ids = _forget_sampling(model, encoder.tokenizer)
+        self._stop_ids = _forget_sampling(model, self._tokenizer)
         self.ready = {
             "engine": "transformers",
             "version": transformers.__version__,
@@ -81,17 +79,26 @@ class Transformers:
 
     def run(self, inbox: Inbox, reply: Reply) -> None:
         """Answer for ever, a batch at a time."""
-        waiting: list[Ask] = []
+        ahead, waiting = Inbox(), list[Ask]()
+        threading.Thread(target=self._encode_ahead, args=(inbox, ahead, reply), daemon=True).start()
         while True:
-            waiting += inbox.waiting()
+            waiting += ahead.waiting()
             if not waiting:
-                waiting.append(inbox.get())
+                waiting.append(ahead.get())
                 continue
             batch = take_alike(waiting, self._batch_size)
-            rows = [row for ask in batch if (row := self._encode(ask, reply))]
+            rows = [row for ask in batch if (row := self._encoded.pop(ask.id).result())]
             rows.sort(key=lambda row: str(joinable(row.tensors)))
             for _, group in itertools.groupby(rows, key=lambda row: joinable(row.tensors)):
                 self._answer(list(group), reply)
+
+    def _encode_ahead(self, inbox: Inbox, ahead: Inbox, reply: Reply) -> None:
+        """Pass questions on and have them encoded, in the order they come: no more than `concurrency` are here."""
+        with ThreadPoolExecutor(1) as encoding:
+            while True:
+                ask = inbox.get()
+                self._encoded[ask.id] = encoding.submit(self._encode, ask, reply)
+                ahead.put(ask)
 
     def _encode(self, ask: Ask, reply: Reply) -> Row | None:
         started = time.perf_counter()
@@ -118,7 +125,7 @@ class Transformers:
         for row, ids in zip(rows, outputs, strict=True):
             finish = "stop" if ids[-1] in self._stop_ids else "length"
             # Half a character at the cut is no text; vLLM leaves it out too.
-            text = self._encoder.tokenizer.decode(ids, skip_special_tokens=True).rstrip("\N{REPLACEMENT CHARACTER}")
+            text = self._tokenizer.decode(ids, skip_special_tokens=True).rstrip("\N{REPLACEMENT CHARACTER}")
             text = spoken(row.prompt, text)
             counts = {**row.counts, "output": len(ids)}
             reply.answer(row.ask.id, text, finish, counts, {"preprocess": row.seconds, "model": seconds})
@@ -137,7 +144,7 @@ class Transformers:
         """Return the new tokens of each row, up to and with the one that ended it."""
         question = rows[0].ask.question
         sampling = question["sampling"]
-        batch = collate([row.tensors for row in rows], self._encoder.tokenizer.pad_token_id or 0)
+        batch = collate([row.tensors for row in rows], self._tokenizer.pad_token_id or 0)
         width = batch["input_ids"].shape[1]
         padding = [width - row.tensors["input_ids"].shape[1] for row in rows]
         seeds = [row.ask.question["sampling"]["seed"] for row in rows]
@@ -146,7 +153,7 @@ class Transformers:
                 **{name: self._placed(tensor) for name, tensor in batch.items()},
                 **self._encoder.generation_arguments(question),
                 max_new_tokens=sampling["max_tokens"],
-                logits_processor=[Draw(sampling, seeds, padding)],
+                logits_processor=[Draw(sampling, seeds, padding, width)],
             )
         return [_up_to_stop(row, self._stop_ids) for row in sequences[:, width:].tolist()]
 
@@ -181,7 +188,7 @@ def load(message: dict[str, Any]) -> Transformers:
         model, common["gguf_file"] = str(Path(model).parent), Path(model).name
         message = {**message, "options": {"family": "text", **message["options"]}}
     adapter, given = adapter_of(message)
-    options = Options.checked(given)
+    options = checked(Options, given, "the transformers engine")
     check_fits(message["model"], message["revision"], options.dtype)
     common["trust_remote_code"] = options.trust_remote_code
     if "transformers" not in adapter.engines:
