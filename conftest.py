@@ -1,7 +1,7 @@
 """The models on trial: one fixture each, and nothing else. To add one, see "Your own model" in README.md.
 
 Settings are those of the EmoPrefer paper's own code (arXiv 2507.04278) where it ran the model, or else those of the
-model's authors; each docstring says whose, and in the README's table stands what each needs.
+model's authors; each docstring says whose, docs/models.md where they stand, and the README's table what each needs.
 """
 
 from typing import Any
@@ -14,13 +14,7 @@ SMOLLM2 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 QWEN25_VL: dict[str, Any] = {"max_tokens": 512, "repetition_penalty": 1.05}
 QWEN3_THINKING: dict[str, Any] = {"max_tokens": 32768, "temperature": 0.6, "top_p": 0.95, "top_k": 20}
-MINICPM_O: dict[str, Any] = {
-    "max_tokens": 1024,
-    "temperature": 0.7,
-    "top_p": 0.8,
-    "top_k": 100,
-    "repetition_penalty": 1.05,
-}
+MINICPM_O: dict[str, Any] = {"max_tokens": 4096, "top_p": 0.8, "top_k": 100, "repetition_penalty": 1.05}
 GEMMA: dict[str, Any] = {"max_tokens": 1024, "temperature": 1.0, "top_p": 0.95, "top_k": 64}
 
 
@@ -35,19 +29,19 @@ def qwen25omni_7b(gpus: Gpus) -> ChildEngine:
 
 @emoprefer_bench.model(gpus=1, modality="audiovideo")
 def qwen25omni_3b(gpus: Gpus) -> ChildEngine:
-    """Qwen2.5-Omni-3B, greedy, as its larger sister."""
+    """Qwen2.5-Omni-3B, greedy, as the paper ran its larger sister."""
     return emoprefer_bench.vllm("Qwen/Qwen2.5-Omni-3B", gpus=gpus, max_tokens=1024)
 
 
 @emoprefer_bench.model(gpus=2, modality="audiovideo")
 def qwen3omni_30b(gpus: Gpus) -> ChildEngine:
-    """Qwen3-Omni-30B-A3B-Instruct, greedy, which its authors evaluated it with."""
+    """Qwen3-Omni-30B-A3B-Instruct, greedy, as its authors evaluated it."""
     return emoprefer_bench.vllm("Qwen/Qwen3-Omni-30B-A3B-Instruct", gpus=gpus, max_model_len=32768, max_tokens=1024)
 
 
 @emoprefer_bench.model(gpus=2, modality="audiovideo")
 def qwen3omni_30b_thinking(gpus: Gpus) -> ChildEngine:
-    """Qwen3-Omni-30B-A3B-Thinking, sampled as its generation_config.json says."""
+    """Qwen3-Omni-30B-A3B-Thinking, sampled as in its authors' example for vLLM."""
     return emoprefer_bench.vllm(
         "Qwen/Qwen3-Omni-30B-A3B-Thinking", gpus=gpus, max_model_len=65536, **{**QWEN3_THINKING, "max_tokens": 16384}
     )
@@ -55,37 +49,39 @@ def qwen3omni_30b_thinking(gpus: Gpus) -> ChildEngine:
 
 @emoprefer_bench.model(gpus=1, modality="audiovideo")
 def minicpm_o26(gpus: Gpus) -> ChildEngine:
-    """MiniCPM-o 2.6, sampled as its authors' code does."""
-    return emoprefer_bench.vllm("openbmb/MiniCPM-o-2_6", gpus=gpus, max_model_len=32768, **MINICPM_O)
+    """MiniCPM-o 2.6, sampled as in its authors' example of sound and picture together."""
+    return emoprefer_bench.vllm("openbmb/MiniCPM-o-2_6", gpus=gpus, max_model_len=32768, temperature=0.5, **MINICPM_O)
 
 
 @emoprefer_bench.model(gpus=1, modality="audiovideo")
 def minicpm_o45(gpus: Gpus) -> ChildEngine:
-    """MiniCPM-o 4.5, sampled as its predecessor."""
-    return emoprefer_bench.vllm("openbmb/MiniCPM-o-4_5", gpus=gpus, max_model_len=32768, **MINICPM_O)
+    """MiniCPM-o 4.5 without thinking, sampled as in its authors' example of sound and picture together."""
+    return emoprefer_bench.vllm(
+        "openbmb/MiniCPM-o-4_5", family="minicpmo45", gpus=gpus, max_model_len=32768, temperature=0.7, **MINICPM_O
+    )
 
 
 @emoprefer_bench.model(gpus=1, modality="audiovideo")
 def gemma3n_e4b(gpus: Gpus) -> ChildEngine:
-    """Gemma 3n E4B, sampled as its generation_config.json says; frames go as images."""
+    """Gemma 3n E4B, sampled as its authors advise; frames go as images."""
     return emoprefer_bench.vllm("google/gemma-3n-E4B-it", gpus=gpus, max_model_len=32768, **GEMMA)
 
 
 @emoprefer_bench.model(gpus=1, modality="audiovideo")
 def gemma4_e4b(gpus: Gpus) -> ChildEngine:
-    """Gemma 4 E4B without thinking, sampled as its generation_config.json says."""
+    """Gemma 4 E4B without thinking, sampled as its model card says."""
     return emoprefer_bench.vllm("google/gemma-4-E4B-it", gpus=gpus, max_model_len=32768, thinking=False, **GEMMA)
 
 
 @emoprefer_bench.model(gpus=1, modality="audiovideo")
 def phi4_multimodal(gpus: Gpus) -> ChildEngine:
-    """Phi-4-multimodal-instruct, greedy; frames go as images."""
+    """Phi-4-multimodal-instruct, greedy, as its generation_config.json leaves it; frames go as images."""
     return emoprefer_bench.vllm("microsoft/Phi-4-multimodal-instruct", gpus=gpus, max_model_len=32768, max_tokens=1024)
 
 
 @emoprefer_bench.model(gpus=8, modality="audiovideo")
 def mimo_v25_omni(gpus: Gpus) -> ChildEngine:
-    """MiMo-V2.5, the model of its line that hears and sees, thinking, sampled as its generation_config.json says."""
+    """MiMo-V2.5, the one of its line that hears and sees, thinking; its authors' settings for MiMo-V2, not verified."""
     return emoprefer_bench.vllm(
         "XiaomiMiMo/MiMo-V2.5", gpus=gpus, max_model_len=65536, max_tokens=16384, temperature=1.0, top_p=0.95
     )
@@ -96,7 +92,7 @@ def mimo_v25_omni(gpus: Gpus) -> ChildEngine:
 
 @emoprefer_bench.model(gpus=1, modality="video")
 def qwen25vl_3b(gpus: Gpus) -> ChildEngine:
-    """Qwen2.5-VL-3B-Instruct, as its larger sister."""
+    """Qwen2.5-VL-3B-Instruct, as the paper ran the 7B."""
     return emoprefer_bench.vllm("Qwen/Qwen2.5-VL-3B-Instruct", gpus=gpus, **QWEN25_VL)
 
 
@@ -108,13 +104,13 @@ def qwen25vl_7b(gpus: Gpus) -> ChildEngine:
 
 @emoprefer_bench.model(gpus=2, modality="video")
 def qwen25vl_32b(gpus: Gpus) -> ChildEngine:
-    """Qwen2.5-VL-32B-Instruct, as its smaller sister."""
+    """Qwen2.5-VL-32B-Instruct, as the paper ran the 7B."""
     return emoprefer_bench.vllm("Qwen/Qwen2.5-VL-32B-Instruct", gpus=gpus, **QWEN25_VL)
 
 
 @emoprefer_bench.model(gpus=1, modality="video")
 def qwen3vl_8b(gpus: Gpus) -> ChildEngine:
-    """Qwen3-VL-8B-Instruct, sampled as its model card says, but for the presence penalty."""
+    """Qwen3-VL-8B-Instruct, sampled as its authors evaluated it."""
     return emoprefer_bench.vllm(
         "Qwen/Qwen3-VL-8B-Instruct",
         gpus=gpus,
@@ -123,24 +119,25 @@ def qwen3vl_8b(gpus: Gpus) -> ChildEngine:
         temperature=0.7,
         top_p=0.8,
         top_k=20,
+        presence_penalty=1.5,
     )
 
 
 @emoprefer_bench.model(gpus=1, modality="video")
 def internvl35_8b(gpus: Gpus) -> ChildEngine:
-    """InternVL3.5-8B, greedy, 8 frames."""
+    """InternVL3.5-8B without thinking, 8 frames; greedy is our choice, its authors name settings for thinking alone."""
     return emoprefer_bench.vllm("OpenGVLab/InternVL3_5-8B-HF", gpus=gpus, max_model_len=32768, max_tokens=1024)
 
 
 @emoprefer_bench.model(gpus=1, modality="video")
 def llava_next_video_7b(gpus: Gpus) -> ChildEngine:
-    """LLaVA-NeXT-Video-7B, 8 frames, as the EmoPrefer paper ran it."""
+    """LLaVA-NeXT-Video-7B as the EmoPrefer paper ran it: 8 frames; greedy, as the checkpoint leaves it."""
     return emoprefer_bench.vllm("llava-hf/LLaVA-NeXT-Video-7B-hf", gpus=gpus, max_tokens=512)
 
 
 @emoprefer_bench.model(gpus=1, modality="video")
 def llava_next_video_7b_dpo(gpus: Gpus) -> ChildEngine:
-    """LLaVA-NeXT-Video-7B-DPO, as its sister."""
+    """LLaVA-NeXT-Video-7B-DPO, as the paper ran its sister."""
     return emoprefer_bench.vllm("llava-hf/LLaVA-NeXT-Video-7B-DPO-hf", gpus=gpus, max_tokens=512)
 
 
@@ -155,7 +152,7 @@ def video_llava_7b(gpus: Gpus) -> ChildEngine:
 
 @emoprefer_bench.model(gpus=1, modality="audio")
 def qwen2audio_7b(gpus: Gpus) -> ChildEngine:
-    """Qwen2-Audio-7B-Instruct, 512 tokens as in the EmoPrefer paper, sampled as its generation_config.json says."""
+    """Qwen2-Audio-7B-Instruct, 512 tokens as in the EmoPrefer paper; how it was sampled there is not verified."""
     return emoprefer_bench.vllm(
         "Qwen/Qwen2-Audio-7B-Instruct",
         gpus=gpus,
@@ -169,7 +166,7 @@ def qwen2audio_7b(gpus: Gpus) -> ChildEngine:
 
 @emoprefer_bench.model(gpus=1, modality="audio")
 def kimi_audio_7b(gpus: Gpus) -> ChildEngine:
-    """Kimi-Audio-7B-Instruct, greedy, as its authors' code samples text."""
+    """Kimi-Audio-7B-Instruct, greedy, as its authors' code draws text."""
     return emoprefer_bench.vllm("moonshotai/Kimi-Audio-7B-Instruct", gpus=gpus, max_tokens=1024)
 
 
@@ -178,7 +175,7 @@ def kimi_audio_7b(gpus: Gpus) -> ChildEngine:
 
 @emoprefer_bench.model(gpus=1, modality="text+subtitle")
 def qwen25_7b(gpus: Gpus) -> ChildEngine:
-    """Qwen2.5-7B-Instruct, the text LLM of S3 and S4, sampled as its authors advise."""
+    """Qwen2.5-7B-Instruct, the text LLM of S3 and S4, sampled as the EmoPrefer paper did."""
     return emoprefer_bench.vllm(
         "Qwen/Qwen2.5-7B-Instruct",
         family="text",
@@ -207,32 +204,46 @@ def qwen3_14b(gpus: Gpus) -> ChildEngine:
 
 @emoprefer_bench.model(gpus=0, modality="video", closed=True)
 def gpt4o(gpus: Gpus) -> ChildEngine:
-    """GPT-4o, greedy, 3 frames and no sound, as in the EmoPrefer paper."""
+    """GPT-4o, 3 frames and no sound as in the EmoPrefer paper; greedy is our choice."""
     return emoprefer_bench.gpt("gpt-4o-2024-08-06", gpus=gpus, max_tokens=1024)
 
 
 @emoprefer_bench.model(gpus=0, modality="video", closed=True)
 def gpt41(gpus: Gpus) -> ChildEngine:
-    """GPT-4.1, greedy, 3 frames and no sound, as in the EmoPrefer paper."""
+    """GPT-4.1, 3 frames and no sound as in the EmoPrefer paper; greedy is our choice."""
     return emoprefer_bench.gpt("gpt-4.1-2025-04-14", gpus=gpus, max_tokens=1024)
 
 
 @emoprefer_bench.model(gpus=0, modality="audio", closed=True)
 def gpt_audio(gpus: Gpus) -> ChildEngine:
-    """OpenAI's gpt-audio, greedy: it hears, and gets no picture."""
+    """OpenAI's gpt-audio: it hears, and gets no picture; greedy is our choice."""
     return emoprefer_bench.gpt("gpt-audio-2025-08-28", gpus=gpus, max_tokens=1024, extra={"modalities": ["text"]})
 
 
 @emoprefer_bench.model(gpus=0, modality="audiovideo", closed=True)
 def gemini25_flash(gpus: Gpus) -> ChildEngine:
-    """Gemini 2.5 Flash, greedy, without thinking: the mp4 itself at 1 frame a second, as in the EmoPrefer paper."""
+    """Gemini 2.5 Flash, the mp4 itself at 1 frame a second as in the EmoPrefer paper; greedy, unthinking: ours."""
     return emoprefer_bench.gemini("gemini-2.5-flash", gpus=gpus, max_tokens=1024, thinking_budget=0)
 
 
 @emoprefer_bench.model(gpus=0, modality="audiovideo", closed=True)
 def gemini25_pro(gpus: Gpus) -> ChildEngine:
-    """Gemini 2.5 Pro, greedy: the mp4 itself; it always thinks, so that tokens are left for an answer behind it."""
+    """Gemini 2.5 Pro, as its sister, but it always thinks, so that tokens are left for an answer behind it."""
     return emoprefer_bench.gemini("gemini-2.5-pro", gpus=gpus, max_tokens=8192, thinking_budget=4096)
+
+
+@emoprefer_bench.model(gpus=0, modality="audiovideo", closed=True)
+def gemini38_flash(gpus: Gpus) -> ChildEngine:
+    """Gemini 3.8 Flash, the mp4 itself, drawn as its provider draws by default; it thinks as little as it can."""
+    return emoprefer_bench.gemini(
+        "gemini-3.8-flash",
+        gpus=gpus,
+        max_tokens=8192,
+        temperature=1.0,
+        top_p=0.95,
+        top_k=64,
+        thinking_level="low",
+    )
 
 
 # Without a GPU.

@@ -55,13 +55,18 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How an answer is drawn. Every value is passed on explicitly, since engines differ in their defaults."""
+    """How an answer is drawn. Every value is passed on explicitly, since engines differ in their defaults.
+
+    The penalties are vLLM's: `repetition_penalty` divides (or multiplies, where negative) the scores of tokens of the
+    prompt and of the answer, `presence_penalty` is subtracted from those of the answer alone.
+    """
 
     max_tokens: int = 512
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
     repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
 
     @property
     def greedy(self) -> bool:
@@ -94,13 +99,16 @@ class Question:
 
     def canonical(self) -> dict[str, Any]:
         """What the key is computed over. The clip counts by the digest of its bytes, never by its name."""
+        sampling = asdict(self.sampling)
+        if not self.sampling.presence_penalty:
+            del sampling["presence_penalty"]  # it came later, and answers that were stored before keep their keys
         return {
             "engine": self.engine,
             "prompt": self.prompt,
             "texts": self.texts,
             "subtitle": self.subtitle,
             "modality": self.modality,
-            "sampling": asdict(self.sampling),
+            "sampling": sampling,
             "media": self.clip.digest if self.clip else None,
             "round": self.round,
         }

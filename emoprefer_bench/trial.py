@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,9 @@ class Trial:
         if isinstance(dataset, DatasetError):
             return str(dataset)
         tally = self._tallies[case.id]
-        return tally.failure or (str(self._failure) if self._failure else None) or tally.unsound()
+        unwritable = str(self._failure) if self._failure else None
+        broken_off = f"{case.id}: the run broke off before all was asked; run the same command again to go on"
+        return tally.failure or unwritable or tally.unsound() or (None if tally.complete else broken_off)
 
     def dataset(self, case: Case) -> Dataset:
         """The case's data set, of a case that has a result."""
@@ -165,18 +167,11 @@ def _read(settings: Settings, name: str, needs: tuple[bool, bool, bool], progres
 
 
 def _described(seat: Seat) -> dict[str, Any]:
-    sampling = seat.engine.sampling
     return {
         "name": seat.name,
         "engine": seat.engine.name,
         "device": seat.device or None,
         "identity": seat.engine.identity(),
-        "sampling": {
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "top_k": sampling.top_k,
-            "repetition_penalty": sampling.repetition_penalty,
-            "max_tokens": sampling.max_tokens,
-        },
-        "greedy": sampling.greedy,
+        "sampling": asdict(seat.engine.sampling),
+        "greedy": seat.engine.sampling.greedy,
     }

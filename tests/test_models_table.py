@@ -31,8 +31,15 @@ def _rows():
     return {name: [cell.strip().removesuffix(r" \*") for cell in rest.split("|")] for name, rest in lines}
 
 
+def _settings():
+    """Return what docs/models.md says of each model's settings."""
+    lines = re.findall(r"^\| (`.*?) \| (.*?) \| .* \|$", (ROOT / "docs" / "models.md").read_text(), re.MULTILINE)
+    return {name: said for names, said in lines for name in re.findall(r"`(\w+)`", names)}
+
+
 FIXTURES = _fixtures()
 ROWS = _rows()
+SETTINGS = _settings()
 
 
 def test_every_model_is_a_row():
@@ -73,8 +80,32 @@ def test_every_docstring_says_whose_settings_they_are():
     assert all(len(sentence) > 20 for _, sentence in functions)
 
 
+def test_every_model_has_its_settings_in_the_docs():
+    """docs/models.md has each fixture that draws an answer, and none that is not there."""
+    assert set(SETTINGS) == set(FIXTURES) - {"listener"}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_docs_say_how_a_model_is_sampled(name):
+    """Temperature, limits and penalties are the fixture's, what isn't named is off; so are the tokens, where named."""
+    said = SETTINGS[name]
+    sampling = FIXTURES[name][1].sampling
+    assert ("greedy" in said) == sampling.greedy
+    for words, value, off in (
+        ("T", sampling.temperature, 0.0),
+        ("top-p", sampling.top_p, 1.0),
+        ("top-k", sampling.top_k, 0),
+        ("repetition", sampling.repetition_penalty, 1.0),
+        ("presence", sampling.presence_penalty, 0.0),
+    ):
+        found = re.search(rf"\b{words} ([0-9.]+)\b", said)
+        assert value == (float(found[1]) if found else off), words
+    if tokens := re.search(r"([0-9,]+) tokens(?! of thinking)", said):
+        assert int(tokens[1].replace(",", "")) == sampling.max_tokens
+
+
 def test_only_served_models_need_no_gpu_and_a_key():
     """Who asks a server names the variable of its key, never the key."""
     served = {name: engine for name, (_, engine) in FIXTURES.items() if isinstance(engine, ServedEngine)}
-    assert set(served) == {"gpt4o", "gpt41", "gpt_audio", "gemini25_flash", "gemini25_pro"}
+    assert set(served) == {"gpt4o", "gpt41", "gpt_audio", "gemini25_flash", "gemini25_pro", "gemini38_flash"}
     assert {engine.options["key"] for engine in served.values()} == {"OPENAI_API_KEY", "GEMINI_API_KEY"}

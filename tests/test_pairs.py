@@ -41,6 +41,7 @@ def test_a_key_stays_the_same_over_versions_of_this_package():
         {"modality": "audio"},
         {"sampling": Sampling(max_tokens=1)},
         {"sampling": Sampling(temperature=0.5)},
+        {"sampling": Sampling(presence_penalty=1.5)},
         {"engine": {"engine": "test", "revision": "2"}},
         {"clip": replace(CLIP, digest="cd" * 32)},
         {"clip": None},

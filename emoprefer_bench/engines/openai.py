@@ -6,13 +6,14 @@ That is OpenAI itself, and what speaks like it: a vLLM server, or a fleet of the
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import openai
 from openai import AsyncOpenAI, OpenAI
 
 from emoprefer_bench.engines import parts
+from emoprefer_bench.engines.options import checked
 from emoprefer_bench.engines.remote import (
     PASSING,
     Given,
@@ -20,6 +21,7 @@ from emoprefer_bench.engines.remote import (
     PassingError,
     Remote,
     UnanswerableError,
+    check_answered_by,
     loading,
     retry_after,
 )
@@ -44,15 +46,6 @@ class Form:
     extra: dict[str, Any] | None = None
     system: str | None = None
 
-    @classmethod
-    def checked(cls, given: dict[str, Any]) -> Form:
-        """Make it from a fixture's options; raises ValueError for a name that is none of them."""
-        known = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in known:
-                raise ValueError(f"a served model has no option {name!r}; it has {', '.join(known)}")
-        return cls(**given)
-
 
 class Chat:
     """A model behind the chat completions of such a server."""
@@ -75,6 +68,8 @@ class Chat:
             raise _meaning(error) from None
         except openai.APIConnectionError as error:  # a time-out is one, too
             raise PassingError(f"{type(error).__name__}: {error}") from None
+        if self._form.dialect == "openai":  # a server of one's own calls its model what it likes
+            check_answered_by(self._model, completion.model)
         return given_of(completion, content)
 
 
@@ -136,7 +131,7 @@ def _messages(question: dict[str, Any], content: list[dict[str, Any]], form: For
 
 def _sampling(sampling: dict[str, Any], form: Form) -> dict[str, Any]:
     """Set every value that the server takes."""
-    shared = {name: sampling[name] for name in ("temperature", "top_p", "seed")}
+    shared = {name: sampling[name] for name in ("temperature", "top_p", "presence_penalty", "seed")}
     extra = dict(form.extra or {})
     if form.dialect == "vllm":
         extra = {"top_k": sampling["top_k"], "repetition_penalty": sampling["repetition_penalty"], **extra}
@@ -160,13 +155,13 @@ def _meaning(error: openai.APIStatusError) -> Exception:
 def load(message: dict[str, Any]) -> Remote:
     """Be ready to ask the server; one question for its list of models shows whether it is there and takes the key."""
     options, rest = Options.parted(message["options"])
-    form = Form.checked(rest)
+    form = checked(Form, rest, "a served model")
     arguments: dict[str, Any] = {
         "base_url": options.base_url,
         "api_key": options.secret or "none",
         "timeout": options.request_timeout,
     }
-    _check(OpenAI(**arguments, max_retries=3), message["model"], options)
+    _check(OpenAI(**arguments), message["model"], options)
     client = AsyncOpenAI(**arguments, max_retries=0)
     return Remote(
         Chat(client, message["model"], form),

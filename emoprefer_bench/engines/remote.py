@@ -6,10 +6,14 @@ Keys come from the environment and stay in this process: every line that leaves 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import email.utils
 import logging
 import os
+import re
 import time
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import tenacity
@@ -113,7 +117,7 @@ class Ledger:
         if os.fstat(self._file).st_size > self._bound:
             raise SpentError(
                 f"all of the {self._bound} requests that were allowed are sent (--emoprefer-max-requests); what was "
-                "answered is stored: run again with a higher bound to go on",
+                "answered is stored: run again, or with a higher bound, to go on",
             )
 
 
@@ -181,11 +185,31 @@ def wait_as_asked(state: tenacity.RetryCallState) -> float:
 
 
 def retry_after(headers: Any) -> float | None:
-    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3); its form of a date counts as none."""
-    try:
-        return min(max(float(headers.get("retry-after")), 0.0), 10 * LONGEST_WAIT)
-    except (TypeError, ValueError):
-        return None
+    """Return the seconds, ten minutes at most, that a Retry-After header asks for, in numbers or as a date.
+
+    RFC 9110, 10.2.3. None for a header that isn't there, or says neither.
+    """
+    value = headers.get("retry-after") or ""
+    for form in (float, _until):
+        with contextlib.suppress(ValueError):
+            return min(max(0.0, form(value)), 10 * LONGEST_WAIT)
+    return None
+
+
+def _until(date: str) -> float:
+    """Return the seconds until an HTTP-date, which is in GMT (RFC 9110, 5.6.7). Raises ValueError for what is none."""
+    then = email.utils.parsedate_to_datetime(date).replace(tzinfo=UTC)
+    return (then - datetime.now(UTC)).total_seconds()
+
+
+def check_answered_by(asked: str, answering: str | None) -> None:
+    """Raise RuntimeError where another model than the one that was asked answers, as when that one is retired.
+
+    A provider may answer with the name of a dated or numbered version, or with none.
+    """
+    name = re.escape(asked.removeprefix("models/"))
+    if answering and not re.fullmatch(rf"{name}(-preview)?([-@]\d+)*", answering):
+        raise RuntimeError(f"{asked} was asked, but {answering} answered: the name now leads to another model")
 
 
 def loading(load: Callable[[dict[str, Any]], Remote]) -> Callable[[dict[str, Any]], Remote]:

@@ -67,6 +67,14 @@ class Server:
         self._thread.join()
         self._server.server_close()
 
+    def forget(self) -> None:
+        """Be as new, for the next test: wait for requests under way, and forget them and the faults."""
+        while self._at_once:
+            time.sleep(0.01)
+        self.requests.clear()
+        self.faults.clear()
+        self.most_at_once = 0
+
     def bodies(self) -> list[dict[str, Any]]:
         """Return the bodies of all POST requests."""
         return [request.body for request in self.requests]

@@ -32,3 +32,13 @@ def test_the_repetition_penalty_means_the_same(loaded, question):
     asked = [question(words, "red-low", "audio", max_tokens=12, repetition_penalty=1.5) for words in WORDS]
     first, second = loaded("transformers", "omni").ask(*asked), loaded("vllm", "omni", **SIZES).ask(*asked)
     assert [answer["text"] for answer in first] == [answer["text"] for answer in second]
+
+
+def test_the_presence_penalty_means_the_same(loaded, question):
+    """Both take it off the tokens of the answer alone, and some words become others by it."""
+    plain = [question(words, "red-low", "audio", max_tokens=24) for words in WORDS]
+    asked = [question(words, "red-low", "audio", max_tokens=24, presence_penalty=2.0) for words in WORDS]
+    first, second = loaded("transformers", "omni").ask(*asked), loaded("vllm", "omni", **SIZES).ask(*asked)
+    assert [answer["text"] for answer in first] == [answer["text"] for answer in second]
+    unpenalised = loaded("transformers", "omni").ask(*plain)
+    assert [answer["text"] for answer in first] != [answer["text"] for answer in unpenalised]

@@ -8,7 +8,7 @@ import torch
 from emoprefer_bench.engines.generation import Draw, collate, joinable, take_alike
 from emoprefer_bench.engines.worker import Ask
 
-SAMPLING = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0}
+SAMPLING = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0, "presence_penalty": 0.0}
 GREEDY = {**SAMPLING, "temperature": 0.0}
 PROMPT = torch.tensor([[1, 2]])
 
@@ -21,7 +21,7 @@ def row(ids, **media):
 
 def draw(sampling, seed, scores, ids=PROMPT):
     """Return the token that one row draws."""
-    return int(Draw(sampling, [seed], [0])(ids, scores.clone()).argmax())
+    return int(Draw(sampling, [seed], [0], 2)(ids, scores.clone()).argmax())
 
 
 class TestCollate:
@@ -52,7 +52,7 @@ class TestDraw:
     def test_greedy_changes_nothing(self):
         """At temperature 0 the scores stay as they are."""
         scores = torch.tensor([[1.0, 3.0, 2.0]])
-        assert torch.equal(Draw(GREEDY, [1], [0])(PROMPT, scores.clone()), scores)
+        assert torch.equal(Draw(GREEDY, [1], [0], 2)(PROMPT, scores.clone()), scores)
 
     def test_tokens_come_as_often_as_they_are_probable(self):
         """Over 4,000 seeds, each token's share is its probability, within four standard errors."""
@@ -79,16 +79,28 @@ class TestDraw:
         """A row draws the same tokens, step after step, alone and in a batch."""
         scores = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
         ids = PROMPT.repeat(3, 1)
-        together = Draw(SAMPLING, [7, 8, 9], [0, 0, 0])
-        alone = Draw(SAMPLING, [8], [0])
+        together = Draw(SAMPLING, [7, 8, 9], [0, 0, 0], 2)
+        alone = Draw(SAMPLING, [8], [0], 2)
         for _ in range(5):
             assert torch.equal(together(ids, scores.clone())[1], alone(PROMPT, scores[1:2].clone())[0])
 
-    def test_the_penalty_counts_prompt_and_answer_but_no_padding(self):
+    def test_the_repetition_penalty_counts_prompt_and_answer_but_no_padding(self):
         """Tokens that were there lose: positive scores are divided, negative multiplied; padding was not there."""
-        penalise = Draw({**GREEDY, "repetition_penalty": 2.0}, [0], [2])
+        penalise = Draw({**GREEDY, "repetition_penalty": 2.0}, [0], [2], 3)
         scores = penalise(torch.tensor([[0, 0, 1, 3]]), torch.tensor([[4.0, 4.0, 4.0, -4.0]]))
         assert scores.tolist() == [[4.0, 2.0, 4.0, -8.0]]
+
+    def test_the_presence_penalty_counts_the_answer_alone(self):
+        """It is subtracted once from every token of the row's own answer, however often that came."""
+        penalise = Draw({**GREEDY, "presence_penalty": 1.5}, [0, 1], [0, 0], 2)
+        scores = penalise(torch.tensor([[0, 1, 2, 2], [0, 1, 3, 1]]), torch.full((2, 4), 4.0))
+        assert scores.tolist() == [[4.0, 4.0, 2.5, 4.0], [4.0, 2.5, 4.0, 2.5]]
+
+    def test_the_presence_penalty_comes_behind_the_repetition_penalty(self):
+        """Divided first, then subtracted from, as in vLLM; the first token of an answer knows no presence."""
+        penalise = Draw({**GREEDY, "repetition_penalty": 2.0, "presence_penalty": 1.5}, [0], [0], 1)
+        assert penalise(torch.tensor([[0]]), torch.tensor([[4.0, 4.0]])).tolist() == [[2.0, 4.0]]
+        assert penalise(torch.tensor([[0, 1]]), torch.tensor([[4.0, 4.0]])).tolist() == [[2.0, 0.5]]
 
 
 def ask(number, clip, modality="video", **sampling):

@@ -1,0 +1,135 @@
+"""OpenAI's own models: what they are sent is what OpenAI's package declares, what they answer what it documents."""
+
+from __future__ import annotations
+
+import base64
+import io
+import wave
+
+import av
+import numpy as np
+import pytest
+from asking import WORDS, Sessions, asked, served_clip
+from recorded import check_completion, check_openai_request, completion
+from servers import Server, reply
+
+import emoprefer_bench
+from emoprefer_bench.pairs import Sampling
+
+SAMPLED = Sampling(max_tokens=99, temperature=0.5, top_p=0.9, presence_penalty=0.5)
+
+
+@pytest.fixture(scope="module")
+def openai():
+    """A server that answers as the model that it is asked for."""
+
+    def answer(request):
+        if request.path.endswith("/models"):
+            return reply({"object": "list", "data": []})
+        return reply(completion(model=request.body["model"]))
+
+    server = Server(answer=answer)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    """Ask an engine questions, all at once; it stays open for the tests that follow."""
+    with pytest.MonkeyPatch.context() as patch, Sessions(tmp_path_factory.mktemp("logs")) as sessions:
+        patch.setenv("OPENAI_API_KEY", "sk-none")
+        yield sessions.ask
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A clip of three seconds with picture and sound."""
+    return served_clip(tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture
+def gpt(openai):
+    """The model, behind the server as new."""
+    openai.forget()
+    return emoprefer_bench.gpt("gpt-4o-2024-08-06", base_url=f"{openai.url}/v1")
+
+
+def test_pictures(ask, openai, gpt, clip):
+    """Three frames go as JPEG images before the text, no sound, and every setting that OpenAI knows."""
+    (answer,) = ask(gpt, asked("video", sampling=SAMPLED), clip=clip)
+    (body,) = openai.bodies()
+    check_openai_request(body)
+    seed, messages = body.pop("seed"), body.pop("messages")
+    assert body == {
+        "model": "gpt-4o-2024-08-06", "temperature": 0.5, "top_p": 0.9, "presence_penalty": 0.5,
+        "max_completion_tokens": 99,
+    }  # fmt: skip
+    assert 0 <= seed < 2**31
+    *images, text = messages[0]["content"]
+    assert text == {"type": "text", "text": WORDS}
+    assert [part["type"] for part in images] == ["image_url"] * 3
+    second = _decoded(images[1]["image_url"]["url"], "image/jpeg")
+    assert second.shape == (96, 128, 3)
+    assert np.abs(second[:, 10].astype(int) - (255, 0, 0)).max() < 12
+    assert np.abs(second[:, 120].astype(int)).max() < 12
+    assert answer.tokens == {"audio": 31, "video": 3, "prompt": 1117, "cached": 64, "output": 46}
+
+
+def test_sound(ask, openai, gpt, clip):
+    """The sound goes as a WAV file, and the server's count of its tokens is kept."""
+    engine = emoprefer_bench.gpt("gpt-audio-2025-08-28", base_url=f"{openai.url}/v1", extra={"modalities": ["text"]})
+    (answer,) = ask(engine, asked("audio"), clip=clip)
+    (body,) = openai.bodies()
+    check_openai_request(body)
+    sound, _ = body["messages"][0]["content"]
+    assert body["modalities"] == ["text"]
+    assert sound["input_audio"]["format"] == "wav"
+    with wave.open(io.BytesIO(base64.b64decode(sound["input_audio"]["data"]))) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (16000, 1, 48000)
+    assert answer.tokens["audio"] == 31
+
+
+def test_another_model_is_no_answer(ask, openai, gpt):
+    """What a name leads to once its model is retired is an error that names both, asked once."""
+    openai.faults = [reply(completion(model="gpt-6-luna"))]
+    (answer,) = ask(gpt, asked())
+    assert answer.finish == "error"
+    assert "gpt-4o-2024-08-06 was asked, but gpt-6-luna answered" in answer.text
+    assert len(openai.requests) == 1
+
+
+def test_settings_that_it_lacks_are_refused():
+    """A fixture that asks for them fails where it is written, for no server would say so."""
+    with pytest.raises(ValueError, match="takes no top_k"):
+        emoprefer_bench.gpt("gpt-4o", top_k=20)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"top_k": 20},
+        {"modalities": ["smell"]},
+        {"messages": [{"role": "user", "content": [{"type": "video_url", "video_url": {"url": "data:"}}]}]},
+    ],
+    ids=["setting", "value", "part"],
+)
+def test_what_openai_does_not_declare_is_seen(change):
+    """The check of requests tells a setting, a value and a part that OpenAI's package lacks."""
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": WORDS}]}
+    check_openai_request(body)
+    with pytest.raises((ValueError, AssertionError)):
+        check_openai_request({**body, **change})
+
+
+def test_answers_are_as_documented():
+    """The answers of these tests have no field that OpenAI's package lacks."""
+    check_completion(completion())
+    check_completion(completion(None, refusal="I can't help with that."))
+    check_completion(completion("", "content_filter"))
+
+
+def _decoded(url: str, kind: str) -> np.ndarray:
+    head, _, content = url.partition(",")
+    assert head == f"data:{kind};base64"
+    with av.open(io.BytesIO(base64.b64decode(content))) as file:
+        return next(file.decode(video=0)).to_ndarray(format="rgb24")

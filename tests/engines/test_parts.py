@@ -1,0 +1,42 @@
+"""A clip's bytes, as servers take them."""
+
+from __future__ import annotations
+
+import io
+
+import av
+import pytest
+from asking import served_clip
+
+from emoprefer_bench.engines import parts
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A clip of three seconds with picture and sound."""
+    return served_clip(tmp_path_factory.mktemp("clip"))
+
+
+def test_a_picture_without_its_sound(clip):
+    """A model that is only to see gets a file of the same frames with no sound track."""
+    kind, content, sounding = parts.video(clip, sounding=False)
+    with av.open(io.BytesIO(content)) as file:
+        assert not file.streams.audio
+        assert sum(1 for _ in file.decode(video=0)) == 75
+    assert (kind, sounding) == ("video/mp4", False)
+
+
+def test_the_file_itself(clip):
+    """A model that hears, too, gets the file byte for byte."""
+    kind, content, sounding = parts.video(clip, sounding=True)
+    with open(clip["video"], "rb") as file:  # noqa: PTH123  # a string, as in the protocol
+        assert content == file.read()
+    assert (kind, sounding) == ("video/mp4", True)
+
+
+def test_a_clip_that_lacks_it(clip):
+    """What is not there is an error that names the clip."""
+    with pytest.raises(ValueError, match="'clip' has no picture"):
+        parts.video({**clip, "video": None}, sounding=False)
+    with pytest.raises(ValueError, match="'clip' has no sound"):
+        parts.sound({**clip, "waveform": None})
