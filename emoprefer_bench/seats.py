@@ -67,7 +67,7 @@ class Seat:
     """A model's place: its engine is opened when the first question needs it.
 
     `failure` is why it can't be opened; `identity` is known as soon as its weights are. `device` is what its answers
-    were computed on.
+    were computed on, `restarts` how often its engine had died and was started again when it was last closed.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Seat:
     failure: str | None = None
     device: str = ""
     concurrency: int = 1
+    restarts: int = 0
     _context: AbstractAsyncContextManager[Session] | None = None
     _session: Session | None = None
     _slots: Slots = field(default_factory=lambda: Slots(1))
@@ -111,7 +112,8 @@ class Seat:
 
     async def close(self) -> None:
         """End the engine, if it was opened."""
-        if self._context:
+        if self._context and self._session:
+            self.restarts += self._session.restarts
             context, self._context, self._session = self._context, None, None
             await context.__aexit__(None, None, None)
 

@@ -84,6 +84,7 @@ class Trial:
             return None
         llm = self._seats[case.llm] if case.llm else None
         result = result_of(tally, {"judge": _described(self._judge), "llm": _described(llm) if llm else None})
+        result["restarts"] = self._judge.restarts + (llm.restarts if llm and llm is not self._judge else 0)
         if again := self._again.get(case.id):
             result["noise"] = noise.flip_rate(tally, again)
         return result

@@ -31,7 +31,7 @@ WHILE_ANSWERING = 0.8  # of the kills; the others come at any moment
 ENGINES = 0.4
 SECONDS = 0.05  # at most, until the kill
 ROWS = 24
-TIMES = ("seconds", "pace", "questions")
+TIMES = ("seconds", "pace", "questions", "restarts")
 ENGINE = """
 import os, sys, time
 sys.path.insert(0, {folder!r})

@@ -23,7 +23,7 @@ from emoprefer_bench.store import Store, StoreError
 
 KILLS = 100
 IN_FLIGHT = 2
-TIMES = ("seconds", "pace", "questions")
+TIMES = ("seconds", "pace", "questions", "restarts")
 
 CHILD = """
 import pathlib, sys, emoprefer_bench
@@ -169,6 +169,32 @@ def test_a_signal_ends_a_run_within_seconds_and_what_was_scored_is_reported(benc
     assert "4 passed" in run.communicate(timeout=60)[0]
     assert len(project.asked()) <= len(set(project.asked())) + 2 * IN_FLIGHT
     assert bench.report()["complete"]
+
+
+def test_an_engine_that_dies_on_the_way_is_told_of(bench):
+    """Nothing is lost, so that the run passes; but it was slow for a reason, and the report and the terminal say it."""
+    Project(bench, rows=2)
+    script = bench.pytester.path / "engine.py"
+    script.write_text(FRAGILE + script.read_text())
+    run = bench.run("-k", "toy and judge", apart=True)
+    run.assert_outcomes(passed=2)
+    run.stdout.fnmatch_lines(["judge: its engine died once and was started again*logs*"])
+    assert [case["restarts"] for case in bench.cases().values()] == [1, 1]
+    again = bench.run("-k", "toy and judge", apart=True)
+    assert "died" not in again.stdout.str()
+
+
+FRAGILE = """
+import os, pathlib, threading, time
+def die():
+    died, noted = pathlib.Path(__file__).with_name("died"), pathlib.Path(__file__).with_name("noted")
+    while not noted.exists():
+        time.sleep(0.01)
+    if not died.exists():
+        died.touch()
+        os._exit(9)
+threading.Thread(target=die, daemon=True).start()
+"""
 
 
 def test_a_full_disk_is_one_message_and_keeps_what_was_answered(tmp_path):

@@ -98,6 +98,13 @@ def test_cases_without_labels_or_comparisons_say_nothing():
     assert findings.noise([unlabelled]) == []
 
 
+def test_a_model_whose_engine_died_is_named_once():
+    """However many of its cases say so; a model whose engine lived is not."""
+    cases = [{"model": name, "restarts": count} for name, count in (("m", 2), ("m", 2), ("n", 0))]
+    (line,) = findings.restarts([*cases, {"model": "skipped"}])
+    assert line.startswith("m: its engine died 2 times and was started again")
+
+
 def test_the_delta_table_has_now_then_and_how_sure():
     """Against a run that was worse."""
     now, then = judged(LABELS), judged([EXCHANGED[label] for label in LABELS[:15]] + LABELS[15:])

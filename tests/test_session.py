@@ -99,9 +99,10 @@ def test_a_question_that_comes_while_the_child_is_started_again_waits_for_it(tmp
             while not (tmp_path / "second").exists():
                 asked.append(asyncio.create_task(session.answer(question(f"c{len(asked)}"), None)))
                 await asyncio.sleep(0.0005)
-            return await asyncio.gather(*asked)
+            return await asyncio.gather(*asked), session.restarts
 
-    answers = asyncio.run(main())
+    answers, restarts = asyncio.run(main())
+    assert restarts == 1
     assert len(answers) > 10
     assert {answer.text for answer in answers} == {"a1"}
 

@@ -37,6 +37,10 @@ class Session(Protocol):
     concurrency: int
     device: str
 
+    @property
+    def restarts(self) -> int:
+        """How often it died and was started again."""
+
     async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:
         """Answer one question; `clip` has the protocol's clip fields. Failed for good means `finish="error"`."""
 
@@ -160,6 +164,7 @@ class FunctionEngine:
     durable: bool = False
     concurrency: int = 8
     device: str = "CPU"
+    restarts: int = 0
 
     def identity(self) -> dict[str, Any]:
         """Its name: a function is as good as its name says."""

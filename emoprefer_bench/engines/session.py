@@ -16,7 +16,7 @@ FINISHES: tuple[Finish, ...] = get_args(Finish)
 
 
 class ChildSession:
-    """Questions to a child that is started again when it dies.
+    """Questions to a child that is started again when it dies; `restarts` counts how often.
 
     A question is asked at most twice. After a death, those that were in flight are asked again one at a time, so that
     the one that kills the child is found out and the others are answered.
@@ -29,6 +29,7 @@ class ChildSession:
         self._suspects = asyncio.Lock()
         self.concurrency = 1
         self.device = ""
+        self.restarts = 0
 
     async def start(self) -> None:
         """Start the first child."""
@@ -66,6 +67,7 @@ class ChildSession:
                 child = Child(self._launch)
                 await child.start()
                 self._child = child  # only now: others may ask at any moment
+                self.restarts += 1
             return self._child
 
 
@@ -91,6 +93,11 @@ class ParallelSession:
                 raise outcome
         self.concurrency = sum(one.concurrency for one in self._sessions)
         self.device = f"{len(self._sessions)} x {self._sessions[0].device}"
+
+    @property
+    def restarts(self) -> int:
+        """How often a child died and was started again."""
+        return sum(one.restarts for one in self._sessions)
 
     async def close(self) -> None:
         """End the children."""

@@ -44,6 +44,19 @@ def noise(cases: list[Case]) -> list[str]:
     ]
 
 
+def restarts(cases: list[Case]) -> list[str]:
+    """For each model whose engine died on the way, how often: such a run is slow, and its log says why."""
+    times: dict[str, int] = {}
+    for case in cases:
+        times[case["model"]] = max(times.get(case["model"], 0), case.get("restarts", 0))
+    return [
+        f"{model}: its engine died {'once' if count == 1 else f'{count} times'} and was started again; "
+        "the run's folder of logs says why"
+        for model, count in times.items()
+        if count
+    ]
+
+
 def deltas(cases: list[Case], metrics: tuple[str, ...] = ("waf2", "acc2", "swap")) -> str:
     """A table of what changed since the baseline; empty where nothing was compared."""
     found = [(case, one) for case in cases for metric in metrics for one in _comparisons(case, "baseline", metric)]

@@ -39,7 +39,7 @@ def render(document: dict[str, Any], *, verbosity: int = 0, width: int = 100) ->
     blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []
     blocks += _costs(document["cases"]) if verbosity > 0 else []
     blocks += _not_run(document["cases"], width)
-    blocks += ["\n".join(findings.noise(document["cases"]))]
+    blocks += ["\n".join(findings.noise(document["cases"]) + findings.restarts(document["cases"]))]
     blocks += [findings.gates(document["cases"])]
     return "\n\n".join(block for block in blocks if block)
 
