@@ -39,6 +39,27 @@ def test_the_score_and_the_reading_are_chosen(tab, pages):
     assert careful.inner_text() == "50.0"
 
 
+def test_other_conventions_are_a_click_away(tab, pages):
+    """What ties and unread answers count for, of the score that is chosen; swap consistency has no such choice."""
+    tab.open(pages("golden"))
+    tab.page.get_by_text("What ties and unread answers count for").first.click()
+    shown = tab.page.locator("details[open] table").first
+    heads = ["Judge", "Tie is a1", "Tie is half", "Tie is wrong", "Tie is dropped", "Unread could mean"]
+    assert shown.locator("thead th").all_inner_texts() == heads
+    cells = shown.locator("tbody tr >> nth=0 >> td").all_inner_texts()
+    first, *_ = golden()["datasets"]
+    case = max(
+        (one for one in golden()["cases"] if one["dataset"] == first and "scores" in one),
+        key=lambda one: one["scores"]["waf2"]["mean"],
+    )
+    found = {one["ties"]: one["waf2"] for one in case["policies"] if one["unread"] == "wrong"}
+    assert cells[:4] == [f"{100 * found[ties]:.2f}" for ties in ("a1", "half", "wrong", "dropped")]
+    bounds = case["bounds"]["strict"]["waf2"]
+    assert cells[4] == f"{100 * bounds['worst']:.2f} to {100 * bounds['best']:.2f}"
+    tab.page.get_by_label("Score", exact=True).select_option(label="Swap consistency")
+    assert tab.page.get_by_text("What ties and unread answers count for").count() == 0
+
+
 def test_every_section_has_what_it_is_about(tab, pages):
     """Pictures and tables: bars, points, matrices, the manifest; and the navigation leads to each."""
     tab.open(pages("golden"))

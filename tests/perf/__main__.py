@@ -12,6 +12,6 @@ if __name__ == "__main__":
     collection.main()
     memory.main()
     for kind in ("transformers", "vllm"):
-        engines.overhead(kind, CLIPS, 3)
+        engines.overhead(kind, CLIPS, 5)
     for kind in ("transformers", "vllm"):
         engines.against_script(kind, CLIPS)

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,6 +40,8 @@ from emoprefer_bench.trial import Settings, Trial  # noqa: E402
 
 BATCH = 4
 OPTIONS = {"max_tokens": 8, "min_pixels": 3136, "max_pixels": 12544}
+# Room for the tokens and the preprocessed media of some of 40 clips, as there is for some of a data set of real size.
+SMALL_CACHES = {"max_model_len": 4096, "kv_cache_memory_bytes": 4 << 20, "mm_processor_cache_gb": 0.1}
 
 
 @dataclass
@@ -48,6 +52,7 @@ class Watched:
     asked: list[Question] = field(default_factory=list)
     ready: float = 0.0
     ended: float = 0.0
+    restarts: int = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
@@ -74,7 +79,7 @@ def engine(kind: str, checkpoint: Path, **options: float) -> Any:
 
 def make(folder: Path, clips: int) -> tuple[Path, Source]:
     """A checkpoint and a data set of so many clips, a pair each."""
-    subprocess.run([sys.executable, TESTS / "checkpoints.py", folder, "omni"], check=True, capture_output=True)
+    subprocess.run([sys.executable, TESTS / "checkpoints", folder, "omni"], check=True, capture_output=True)
     for number in range(clips):
         media_files.make_clip(
             folder / f"video/c{number}.mp4", frames=50 + number % 5, sound=2.0, size=(128, 96 + 2 * number)
@@ -116,16 +121,17 @@ async def alone(judge: Any, asked: list[Question], log: Path) -> float:
     return seconds
 
 
-async def baseline(judge: Any, passes: list[list[list[Question]]], log: Path) -> tuple[float, int]:
-    """Seconds, and clips decoded, of a script: each pass on its own, in batches, every clip decoded for every question.
+async def baseline(judge: Any, scripts: list[list[list[Question]]], log: Path) -> tuple[float, int]:
+    """Seconds, and clips decoded, of scripts, each a process of its own: in batches, every clip decoded each time.
 
-    A pass is a list of steps, and a step the questions of all pairs. A plain script on transformers remembers nothing
-    of a clip, so our child is kept from doing so by other names for the same clip; vLLM remembers by itself.
+    A script is a list of steps, and a step the questions of all pairs; loading the model is not counted. A plain script
+    on transformers remembers nothing of a clip, so our child is kept from doing so by other names for the same clip;
+    vLLM remembers by itself.
     """
-    decoders, names = Decoders(log, 1), itertools.count()
-    async with judge.open(log) as session:
-        started = time.perf_counter()
-        for steps in passes:
+    decoders, names, seconds = Decoders(log, 1), itertools.count(), 0.0
+    for steps in scripts:
+        async with judge.open(log) as session:
+            started = time.perf_counter()
             for questions in steps:
                 for first in range(0, len(questions), BATCH):
                     batch = questions[first : first + BATCH]
@@ -139,7 +145,7 @@ async def baseline(judge: Any, passes: list[list[list[Question]]], log: Path) ->
                     await asyncio.gather(*map(session.answer, batch, fields))
                     for clip in held:
                         clip.release()
-        seconds = time.perf_counter() - started
+            seconds += time.perf_counter() - started
     await decoders.close()
     return seconds, decoders.decoded
 
@@ -147,25 +153,21 @@ async def baseline(judge: Any, passes: list[list[list[Question]]], log: Path) ->
 NOTHING = Clip("nothing")
 
 
-def passes_of(asked: list[Question], rounds: int) -> list[list[list[Question]]]:
-    """What a script asks that shares nothing: in each round the description again for S2, S3 and S4 and both orders."""
+def scripts_of(asked: list[Question], rounds: int) -> list[list[list[Question]]]:
+    """What scripts ask that share nothing: one a prompt, which describes anew in each of its orders and rounds."""
     of = defaultdict(list)
     for question in asked:
         of[question.round, _template(question)].append(question)
-    found = []
-    for number in range(rounds):
-        described = of[number, "describe"]
-        for order in (0, 1):
-            step = {
-                name: of[number, name][order::2] for name in ("judge", "described", "compare", "reason", "conclude")
-            }
-            found += [
-                [step["judge"]],
-                [described, step["described"]],
-                [described, step["compare"]],
-                [described, step["reason"], step["conclude"]],
-            ]
-    return found
+    scripts = (["judge"], ["describe", "described"], ["describe", "compare"], ["describe", "reason", "conclude"])
+    return [
+        [
+            of[number, name] if name == "describe" else of[number, name][order::2]
+            for order in (0, 1)
+            for number in range(rounds)
+            for name in steps
+        ]
+        for steps in scripts
+    ]
 
 
 def _template(question: Question) -> str:
@@ -203,7 +205,11 @@ def cached_share(out: Path) -> float | None:
 
 
 def overhead(kind: str, clips: int, runs: int) -> None:
-    """Print a line: the harness against the engine alone, on the same questions, in turns."""
+    """Print lines: the harness against the engine alone, on the same questions, in turns.
+
+    The model has one processor core, and the others are there for decoding and the harness, as beside a GPU.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         checkpoint, source = make(folder, clips)
@@ -214,31 +220,32 @@ def overhead(kind: str, clips: int, runs: int) -> None:
             with_harness = watched.ended - watched.ready
             without = asyncio.run(alone(engine(kind, checkpoint), watched.asked, folder / "log"))
             ratios.append(with_harness / without)
+            results = [trial.result(case) for case in trial.cases]
             print(
                 f"{kind}, {clips} clips, {len(watched.asked)} questions: harness {with_harness:.1f} s, engine alone "
-                f"{without:.1f} s, ratio {ratios[-1]:.2f}; cached on later questions {cached_share(out)}",
-                {case.prompt: trial.result(case)["pace"]["bottleneck"] for case in trial.cases},
-                [trial.result(case)["seconds"] for case in trial.cases],
+                f"{without:.1f} s, ratio {ratios[-1]:.2f}; cached on later questions {cached_share(out)};",
+                *(f"{result['prompt']}: {result['pace']['bottleneck']} {result['seconds']}" for result in results),
                 flush=True,
             )
+        print(f"{kind}: harness over engine alone, median of {runs}: {statistics.median(ratios):.2f}", flush=True)
+    del os.environ["OMP_NUM_THREADS"]
 
 
-def against_script(kind: str, clips: int) -> None:
-    """Print a line: S1-S4, both orders, two rounds, against the script."""
+def against_script(kind: str, clips: int, **options: float) -> None:
+    """Print a line: S1-S4, both orders, two rounds, against scripts."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         checkpoint, source = make(folder, clips)
-        # Drawing for more than a few at once takes vLLM's CPU build five times as long as drawing for few.
-        drawn = {"temperature": 0.7, **({"max_num_seqs": BATCH} if kind == "vllm" else {})}
+        drawn = {"temperature": 0.7, **options}
         watched = Watched(engine(kind, checkpoint, **drawn))
         harness(watched, source, folder / "out", ("S1", "S2", "S3", "S4"), 2)
-        passes = passes_of(watched.asked, 2)
-        scripted, decodes = asyncio.run(baseline(engine(kind, checkpoint, **drawn), passes, folder / "log"))
-        ours, questions = watched.ended - watched.ready, sum(len(step) for steps in passes for step in steps)
+        scripts = scripts_of(watched.asked, 2)
+        scripted, decodes = asyncio.run(baseline(engine(kind, checkpoint, **drawn), scripts, folder / "log"))
+        ours, questions = watched.ended - watched.ready, sum(len(step) for steps in scripts for step in steps)
         print(
-            f"{kind}, {clips} clips, S1-S4 x 2 orders x 2 rounds: harness {ours:.1f} s, "
+            f"{kind} {options or ''}, {clips} clips, S1-S4 x 2 orders x 2 rounds: harness {ours:.1f} s, "
             f"{len(watched.asked)} questions; "
-            f"script {scripted:.1f} s ({questions} questions, {decodes / clips:.0f} decodes a clip), "
+            f"scripts {scripted:.1f} s ({questions} questions, {decodes / clips:.0f} decodes a clip), "
             f"{scripted / ours:.1f} times as long",
             flush=True,
         )
@@ -248,4 +255,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "overhead":
         overhead(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     else:
-        against_script(sys.argv[2], int(sys.argv[3]))
+        against_script(sys.argv[2], int(sys.argv[3]), **(SMALL_CACHES if "small" in sys.argv else {}))

@@ -21,6 +21,7 @@ const SHORT = {
   first_slot: "first slot",
 };
 const READINGS = { "": "as the reference reads", strict_: "strict" };
+const TIES = { a1: "Tie is a1", half: "Tie is half", wrong: "Tie is wrong", dropped: "Tie is dropped" };
 const LABEL_SCORES = ["waf2", "acc2", "waf3", "acc3", "swap"];
 
 const isControl = (one) => one.modality === null;
@@ -99,6 +100,31 @@ function leaderboard(report, dataset, { metric, reading }) {
     cases.some((one) => scored(one, name) !== null) && board(cases, name, METRICS[metric]),
     compared(cases, name),
     el("details", {}, el("summary", {}, "All scores as a table"), allScores(cases, dataset, reading)),
+    treatments(cases, metric),
+  );
+}
+
+/** What the score would be under other conventions, and how far unread answers could move it. */
+function treatments(cases, metric) {
+  const known = cases.filter((one) => one.policies && one.policies[0][metric] !== undefined);
+  if (!known.length) return null;
+  const treated = (one, ties) => one.policies.find((policy) => policy.ties === ties && policy.unread === "wrong");
+  const rows = known.map((one) => [
+    judge(one),
+    ...Object.keys(TIES).map((ties) => number(percent(treated(one, ties)[metric], 2))),
+    number(`${percent(one.bounds.strict[metric].worst, 2)} to ${percent(one.bounds.strict[metric].best, 2)}`),
+  ]);
+  return el(
+    "details",
+    {},
+    el("summary", {}, "What ties and unread answers count for"),
+    table(
+      `${METRICS[metric]} where a tie counts as a1, as half right, as wrong, or not at all, and an unread answer is wrong; ` +
+        "and how low and high it could be, whatever the unread answers meant",
+      ["Judge", ...[...Object.values(TIES), "Unread could mean"].map(number)],
+      rows,
+      "wide",
+    ),
   );
 }
 
