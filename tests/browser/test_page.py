@@ -97,6 +97,22 @@ def test_gates_are_shown_with_their_outcome_and_story(tab, tmp_path):
     assert second[2:] == ["? inconclusive", "acc2 floor", "60.0", "\u2013", "\u2013", "\u2013", "unsure"]
 
 
+def test_no_more_is_claimed_than_p_allows(tab, tmp_path):
+    """Better or worse below 0.05 alone, as the terminal says it, wherever the interval lies."""
+    document = golden()
+    one = next(case for case in document["cases"] if case.get("comparisons"))
+    known = next(other for other in one["comparisons"] if other["metric"] == "waf2")
+    numbers = [(0.2, 0.01), (-0.2, 0.049), (0.2, 0.05), (0.2, None)]
+    changed = {**known, "against": "another", "interval": [0.1, 0.3]}
+    one["comparisons"] = [{**changed, "difference": difference, "p_two_sided": p} for difference, p in numbers]
+    html.write(document, tmp_path / "page.html")
+    page = tab.open(tmp_path / "page.html").page
+    page.get_by_text("All comparisons").first.click()
+    rows = page.get_by_role("region", name="Judge minus the other").first.locator("tbody tr", has_text="another")
+    unknown = "can\u2019t be told apart"
+    assert [row.split("\t")[2] for row in rows.all_inner_texts()] == ["better", "worse", unknown, unknown]
+
+
 def test_a_judge_is_held_against_the_best_control(tab, pages, tmp_path):
     """One row a judge: which control it is, by how much, and whether that is more than chance."""
     tab.open(pages("plain"))

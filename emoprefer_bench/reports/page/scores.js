@@ -200,7 +200,7 @@ function comparisons(caption, found) {
   const rows = found.map(({ one, against, difference, interval, p_two_sided: p }) => [
     judge(one),
     said(against),
-    beats(interval),
+    beats(difference, p),
     number(points(difference)),
     number(interval ? `${points(interval[0])} to ${points(interval[1])}` : DASH),
     number(chance(p)),
@@ -208,9 +208,10 @@ function comparisons(caption, found) {
   return table(caption, ["Judge", "Other", "", ...["Difference", "95% interval", "p"].map(number)], rows);
 }
 
-function beats(interval) {
-  if (!interval || (interval[0] <= 0 && interval[1] >= 0)) return "can\u2019t be told apart";
-  return interval[0] > 0 ? "better" : "worse";
+/** No more than p allows, as the terminal has it. */
+function beats(difference, p) {
+  if (p === null || p >= 0.05) return "can\u2019t be told apart";
+  return difference > 0 ? "better" : "worse";
 }
 
 function sideBySide(report, { metric, reading }) {
