@@ -133,7 +133,7 @@ GEMMA = (
     ),
     Adapter(
         family="gemma4",
-        version=1,
+        version=2,
         model_types=("gemma4", "gemma4_unified"),
         model_class="AutoModelForImageTextToText",  # the two types have classes of their own
         modalities=BOTH + READ,
@@ -216,7 +216,7 @@ OTHERS = (
     # vLLM gives it what its Whisper encoder hears, without the speech tokens that its authors' code adds to that.
     Adapter(
         family="kimi_audio",
-        version=1,
+        version=2,
         model_types=("kimi_audio", "moonshot_kimia"),
         model_class="",
         modalities=HEARD + READ,
