@@ -15,6 +15,7 @@ from google.genai import types
 from openai.types.chat import ChatCompletion
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 from pydantic import TypeAdapter
+from servers import Reply, Request, reply
 
 OPENAI_REQUEST = TypeAdapter(CompletionCreateParamsNonStreaming)
 
@@ -49,6 +50,13 @@ def completion(text: str | None = "a1", finish: str = "stop", model: str = "gpt-
         "service_tier": "default",
         "system_fingerprint": "fp_fc9f1d7035",
     }
+
+
+def as_openai(request: Request) -> Reply:
+    """Answer as OpenAI does: a1, from the model that was asked; of its models it names none."""
+    if request.path.endswith("/models"):
+        return reply({"object": "list", "data": []})
+    return reply(completion(model=request.body["model"]))
 
 
 def response(text: str = "a2", finish: str = "STOP", model: str = "gemini-2.5-flash") -> dict[str, Any]:

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 from asking import WORDS, Sessions, asked, served_clip
-from recorded import check_completion, check_openai_request, completion
+from recorded import as_openai, check_completion, check_openai_request, completion
 from servers import Server, reply
 
 import emoprefer_bench
@@ -22,13 +22,7 @@ SAMPLED = Sampling(max_tokens=99, temperature=0.5, top_p=0.9, presence_penalty=0
 @pytest.fixture(scope="module")
 def openai():
     """A server that answers as the model that it is asked for."""
-
-    def answer(request):
-        if request.path.endswith("/models"):
-            return reply({"object": "list", "data": []})
-        return reply(completion(model=request.body["model"]))
-
-    server = Server(answer=answer)
+    server = Server(answer=as_openai)
     yield server
     server.close()
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from asking import Sessions, answers, asked
-from recorded import completion
+from recorded import as_openai, completion
 from servers import Server, reply
 
 import emoprefer_bench
@@ -20,13 +20,7 @@ KEY = "sk-this-must-stay-inside-0123456789"
 @pytest.fixture(scope="module")
 def standing_server():
     """A server that says a1 to everything, in OpenAI's shapes."""
-
-    def answer(request):
-        if request.path.endswith("/models"):
-            return reply({"object": "list", "data": []})
-        return reply(completion(model=request.body["model"]))
-
-    server = Server(answer=answer)
+    server = Server(answer=as_openai)
     yield server
     server.close()
 
