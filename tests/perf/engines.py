@@ -40,8 +40,6 @@ from emoprefer_bench.trial import Settings, Trial  # noqa: E402
 
 BATCH = 4
 OPTIONS = {"max_tokens": 8, "min_pixels": 3136, "max_pixels": 12544}
-# Room for the tokens and the preprocessed media of some of 40 clips, as there is for some of a data set of real size.
-SMALL_CACHES = {"max_model_len": 4096, "kv_cache_memory_bytes": 4 << 20, "mm_processor_cache_gb": 0.1}
 
 
 @dataclass
@@ -231,19 +229,18 @@ def overhead(kind: str, clips: int, runs: int) -> None:
     del os.environ["OMP_NUM_THREADS"]
 
 
-def against_script(kind: str, clips: int, **options: float) -> None:
+def against_script(kind: str, clips: int) -> None:
     """Print a line: S1-S4, both orders, two rounds, against scripts."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         checkpoint, source = make(folder, clips)
-        drawn = {"temperature": 0.7, **options}
-        watched = Watched(engine(kind, checkpoint, **drawn))
+        watched = Watched(engine(kind, checkpoint, temperature=0.7))
         harness(watched, source, folder / "out", ("S1", "S2", "S3", "S4"), 2)
         scripts = scripts_of(watched.asked, 2)
-        scripted, decodes = asyncio.run(baseline(engine(kind, checkpoint, **drawn), scripts, folder / "log"))
+        scripted, decodes = asyncio.run(baseline(engine(kind, checkpoint, temperature=0.7), scripts, folder / "log"))
         ours, questions = watched.ended - watched.ready, sum(len(step) for steps in scripts for step in steps)
         print(
-            f"{kind} {options or ''}, {clips} clips, S1-S4 x 2 orders x 2 rounds: harness {ours:.1f} s, "
+            f"{kind}, {clips} clips, S1-S4 x 2 orders x 2 rounds: harness {ours:.1f} s, "
             f"{len(watched.asked)} questions; "
             f"scripts {scripted:.1f} s ({questions} questions, {decodes / clips:.0f} decodes a clip), "
             f"{scripted / ours:.1f} times as long",
@@ -255,4 +252,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "overhead":
         overhead(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     else:
-        against_script(sys.argv[2], int(sys.argv[3]), **(SMALL_CACHES if "small" in sys.argv else {}))
+        against_script(sys.argv[2], int(sys.argv[3]))
