@@ -8,7 +8,7 @@ from typing import Any
 
 import emoprefer_bench
 from emoprefer_bench.engines.declared import ChildEngine
-from emoprefer_bench.gpus import Gpus
+from emoprefer_bench.engines.gpus import Gpus
 
 SMOLLM2 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 

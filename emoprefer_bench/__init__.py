@@ -15,7 +15,7 @@ from emoprefer_bench.engines.declared import (
     transformers,
     vllm,
 )
-from emoprefer_bench.models import model
+from emoprefer_bench.plugin.collection import model
 
 __all__ = [
     "external",

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emoprefer_bench.pairs import Answer, Label, Pair
-from emoprefer_bench.strategies import DIRECT
-from emoprefer_bench.times import Times
+from emoprefer_bench.trial.strategies import DIRECT
+from emoprefer_bench.trial.times import Times
 from emoprefer_bench.verdicts import Provenance, Reading
 
 MEDIA = {"audio": {"audio"}, "video": {"video"}, "audiovideo": {"audio", "video"}, "text": set[str]()}
@@ -169,8 +169,8 @@ class Tally:
 
 def result(tally: Tally, engine: dict[str, Any]) -> dict[str, Any]:
     """What a finished (or interrupted) case is to the report: plain JSON types, scores as fractions."""
-    from emoprefer_bench import scoring  # noqa: PLC0415  # numpy is loaded when there is something to score
-    from emoprefer_bench.controls import CONTROLS  # noqa: PLC0415  # which are cases themselves
+    from emoprefer_bench.plugin.controls import CONTROLS  # noqa: PLC0415  # which are cases themselves
+    from emoprefer_bench.scoring import case as scoring  # noqa: PLC0415  # numpy is loaded when there is something to score
 
     return {
         **tally.case.named(),

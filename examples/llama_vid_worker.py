@@ -1,6 +1,6 @@
 """LLaMA-VID (Li et al., arXiv 2311.17043) as a judge, in the environment of its own repository.
 
-Copy this file and emoprefer_bench/engines/worker.py into one folder; docs/external.md has the rest. The frames come
+Copy this file and emoprefer_bench/protocol/worker.py into one folder; docs/external.md has the rest. The frames come
 decoded from the harness, one a second, so that nothing here reads a video.
 """
 

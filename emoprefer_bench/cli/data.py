@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.datasets import DatasetError, Source, built_in, read
+from emoprefer_bench.data.datasets import DatasetError, Source, built_in, read
+from emoprefer_bench.document.files import read as read_document
 from emoprefer_bench.reports import cells
-from emoprefer_bench.reports.document import read as read_document
 
 if TYPE_CHECKING:
-    from emoprefer_bench.datasets import Dataset
-    from emoprefer_bench.ranking import Writers
+    from emoprefer_bench.data.datasets import Dataset
     from emoprefer_bench.reports.cells import Document
+    from emoprefer_bench.scoring.ranking import Writers
 
 FAULTY, MISUSED = 1, 2
 
@@ -41,7 +41,7 @@ def add_rank(command: argparse.ArgumentParser) -> None:
 
 
 def _rank(chosen: argparse.Namespace) -> int:
-    from emoprefer_bench import ranking  # noqa: PLC0415  # numpy
+    from emoprefer_bench.scoring import ranking  # noqa: PLC0415  # numpy
 
     dataset = _read(chosen.data, media=False) if chosen.data else None
     if chosen.report:
@@ -64,7 +64,7 @@ def _rank(chosen: argparse.Namespace) -> int:
 
 def _writers(document: Document, name: str, dataset: Dataset | None, report: Path | None) -> list[Writers | None]:
     """Who wrote the texts of each row: by the data set where it was given, else by a transcript of the report."""
-    from emoprefer_bench import ranking  # noqa: PLC0415  # numpy
+    from emoprefer_bench.scoring import ranking  # noqa: PLC0415  # numpy
 
     if name not in document["datasets"]:
         raise CommandError(f"{report}: has no data set {name}; it has {', '.join(document['datasets'])}")
@@ -112,7 +112,7 @@ def _check(chosen: argparse.Namespace) -> int:
 
 
 def _fetch(chosen: argparse.Namespace) -> int:
-    from emoprefer_bench import fetch  # noqa: PLC0415
+    from emoprefer_bench.data import fetch  # noqa: PLC0415
 
     try:
         noted = fetch.fetch(chosen.root, chosen.include or fetch.WANTED)

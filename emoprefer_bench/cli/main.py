@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from emoprefer_bench.cli_data import MISUSED, CommandError, add_data, add_rank
-from emoprefer_bench.reports.document import DocumentError
-from emoprefer_bench.reports.document import read as read_document
+from emoprefer_bench.cli.data import MISUSED, CommandError, add_data, add_rank
+from emoprefer_bench.document.files import DocumentError
+from emoprefer_bench.document.files import read as read_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from emoprefer_bench.media import MediaError
+from emoprefer_bench.media.decode import probe
+from emoprefer_bench.media.plan import MediaError
 from emoprefer_bench.pairs import Clip
-from emoprefer_bench.pyav import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

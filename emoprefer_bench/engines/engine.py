@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.engines.weights import revision_of
-from emoprefer_bench.gpus import Gpus
-from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.media.plan import MediaPlan
 from emoprefer_bench.pairs import Answer, Question, Sampling
 
 if TYPE_CHECKING:
-    from emoprefer_bench.engines.child import Launch
+    from emoprefer_bench.protocol.parent import Launch
 
 # Options that change how fast an answer comes, never what it says; they stay out of the key of a question.
 PACE = frozenset(
@@ -130,7 +130,7 @@ class ChildEngine:
             await session.close()
 
     def _launches(self, log: Path) -> list[Launch]:
-        from emoprefer_bench.engines.child import Launch, LoadError
+        from emoprefer_bench.protocol.parent import Launch, LoadError
 
         options = {**self.settings, **self.options}
         count = options.pop("data_parallel", 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emoprefer_bench.engines.adapters import Adapter
-from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.media.plan import MediaPlan
 
 SEEN = ("video",)
 HEARD = ("audio",)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, get_args
 
-from emoprefer_bench.engines.child import Child, ChildDiedError, Launch, LoadError, QuestionError
 from emoprefer_bench.pairs import Answer, Finish, Question
+from emoprefer_bench.protocol.parent import Child, ChildDiedError, Launch, LoadError, QuestionError
 
 HOT_CLIPS = 256  # remembered, more than are ever open at once
 FINISHES: tuple[Finish, ...] = get_args(Finish)

@@ -11,9 +11,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.counts import Verdicts
+from emoprefer_bench.document import files as documents
 from emoprefer_bench.pairs import LABELS
-from emoprefer_bench.reports import document as documents
+from emoprefer_bench.scoring.counts import Verdicts
 
 if TYPE_CHECKING:
     from pathlib import Path

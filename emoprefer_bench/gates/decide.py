@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from emoprefer_bench.baselines import Baseline, ran_on
-from emoprefer_bench.comparisons import Rows, rounds_of
-from emoprefer_bench.metrics import METRICS, case_metrics
-from emoprefer_bench.statistics import drop_test
+from emoprefer_bench.gates.baselines import Baseline, ran_on
+from emoprefer_bench.scoring.comparisons import Rows, rounds_of
+from emoprefer_bench.scoring.metrics import METRICS, case_metrics
+from emoprefer_bench.scoring.statistics import drop_test
 
 if TYPE_CHECKING:
-    from emoprefer_bench.counts import Verdicts
-    from emoprefer_bench.statistics import DropTest
+    from emoprefer_bench.scoring.counts import Verdicts
+    from emoprefer_bench.scoring.statistics import DropTest
 
     Case = dict[str, Any]
     Decision = dict[str, Any]

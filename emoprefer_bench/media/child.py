@@ -1,6 +1,6 @@
 """A child that decodes clips, so that decoding overlaps with the models and a hostile file can't end the harness.
 
-`python -m emoprefer_bench.engines.decoder` speaks the engine protocol (docs/protocol.md). Its questions are {"video":
+`python -m emoprefer_bench.media.child` speaks the engine protocol (docs/protocol.md). Its questions are {"video":
 path or null, "audio": path or null, "plan": the fields of MediaPlan, "picture": bool, "sound": bool}; the text of an
 answer is JSON: the fields of the protocol's clip that decoding gives.
 """
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 
-from emoprefer_bench.engines.worker import OneByOne, serve
-from emoprefer_bench.media import MediaError, MediaPlan
-from emoprefer_bench.pyav import Decoded, decode
+from emoprefer_bench.media.decode import Decoded, decode
+from emoprefer_bench.media.plan import MediaError, MediaPlan
+from emoprefer_bench.protocol.worker import OneByOne, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

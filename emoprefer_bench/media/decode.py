@@ -16,7 +16,7 @@ import av
 import numpy as np
 from av.stream import Disposition, Stream
 
-from emoprefer_bench.media import MediaError
+from emoprefer_bench.media.plan import MediaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-    from emoprefer_bench.media import MediaPlan
+    from emoprefer_bench.media.plan import MediaPlan
 
 QUARTER_TURN = 90
 

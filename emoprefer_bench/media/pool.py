@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from emoprefer_bench.engines.child import Child, ChildDiedError, Launch, QuestionError
-from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.media.plan import MediaPlan
 from emoprefer_bench.pairs import Clip
-from emoprefer_bench.times import Times
+from emoprefer_bench.protocol.parent import Child, ChildDiedError, Launch, QuestionError
+from emoprefer_bench.trial.times import Times
 
 SPOOL_BYTES = 2 << 30
 DECODE_SECONDS = 300.0  # a file that takes longer is made to
@@ -79,7 +79,7 @@ class Decoders:
     async def _start(self) -> Child:
         child = Child(
             Launch(
-                (sys.executable, "-m", "emoprefer_bench.engines.decoder"),
+                (sys.executable, "-m", "emoprefer_bench.media.child"),
                 {"model": "decoder", "options": {}},
                 self._log,
                 timeout=DECODE_SECONDS,

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from emoprefer_bench import audit
 from emoprefer_bench.cases import Case, takes
-from emoprefer_bench.strategies import DIRECT, USES_LLM
+from emoprefer_bench.trial import variants as audit
+from emoprefer_bench.trial.strategies import DIRECT, USES_LLM
 
 if TYPE_CHECKING:
-    from emoprefer_bench.datasets import Dataset
+    from emoprefer_bench.data.datasets import Dataset
 
 PROMPTS = ("S1", "S2", "S3", "S4")
 DEFAULT_LLM = "qwen25_7b"

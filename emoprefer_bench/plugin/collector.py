@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emoprefer_bench import audit, forms, options
-from emoprefer_bench.gating import Gating
+from emoprefer_bench.document import files as document
+from emoprefer_bench.plugin import options
+from emoprefer_bench.plugin.gating import Gating
 from emoprefer_bench.prompts import PromptPack
-from emoprefer_bench.reports import document, github
+from emoprefer_bench.reports import forms, github
+from emoprefer_bench.trial import variants as audit
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -71,7 +73,7 @@ class Collector:
         """Add what takes several cases: the comparison of judges with their variants, and votes."""
         audit.compare(list(self._cases.values()), self._datasets)
         if self._config.option.emoprefer_vote:
-            from emoprefer_bench import votes  # noqa: PLC0415  # numpy, for a run that wants it
+            from emoprefer_bench.scoring import votes  # noqa: PLC0415  # numpy, for a run that wants it
 
             self._cases |= {case["id"]: case for case in votes.cases_of(list(self._cases.values()), self._datasets)}
 

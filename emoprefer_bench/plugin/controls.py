@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from emoprefer_bench.engines.declared import FunctionEngine, function
-from emoprefer_bench.gpus import Gpus
-from emoprefer_bench.models import model
+from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.pairs import Label, Pair, Question
+from emoprefer_bench.plugin.collection import model
 
 
 @model(gpus=0, modality=None, prompts=())

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emoprefer_bench import options
-from emoprefer_bench.controls import CONTROLS
+from emoprefer_bench.plugin import options
+from emoprefer_bench.plugin.controls import CONTROLS
 
 if TYPE_CHECKING:
-    from emoprefer_bench.baselines import Baseline
-    from emoprefer_bench.gates import Limit
+    from emoprefer_bench.gates.baselines import Baseline
+    from emoprefer_bench.gates.decide import Limit
 
     Case = dict[str, Any]
 
@@ -65,7 +65,8 @@ class Gating:
         case["gate"] = []
         if case["variant"]:
             return None
-        from emoprefer_bench import comparisons, gates  # noqa: PLC0415  # numpy, for what has something to compare
+        from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # numpy, for what has something to compare
+        from emoprefer_bench.scoring import comparisons  # noqa: PLC0415  # numpy, for what has something to compare
 
         of_item = gates.merged(self._limits, _of_marks(item))
         held = [one for one in of_item if one.kind == "drop" or case["model"] not in CONTROLS]
@@ -104,7 +105,7 @@ class Gating:
 
     def keep(self, document: dict[str, Any]) -> tuple[str, bool]:
         """Write the run's clean cases as, or into, a baseline. Returns what to tell, and whether there were any."""
-        from emoprefer_bench import baselines  # noqa: PLC0415  # as above
+        from emoprefer_bench.gates import baselines  # noqa: PLC0415  # as above
 
         path = self.saved_as
         assert path is not None
@@ -136,7 +137,7 @@ def _of_marks(item: pytest.Item) -> list[Limit]:
     marks = list(item.iter_markers("gate"))
     if not marks:
         return []
-    from emoprefer_bench import gates  # noqa: PLC0415  # as above
+    from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # as above
 
     if any(mark.args for mark in marks):
         raise pytest.Collector.CollectError(f'{item.name}: gate takes names alone: gate(waf2="3pp", min_acc2=0.6)')

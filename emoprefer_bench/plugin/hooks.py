@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emoprefer_bench import controls, interrupts, options
-from emoprefer_bench import gpus as gpu_leases
 from emoprefer_bench.cases import Case, takes
-from emoprefer_bench.collector import Collector
-from emoprefer_bench.gating import Gating
-from emoprefer_bench.models import DATASETS, RECORDINGS, ModelInfo, Models, Recorded, case_of, recording_of
-from emoprefer_bench.progress import Progress
+from emoprefer_bench.engines import gpus as gpu_leases
+from emoprefer_bench.plugin import controls, interrupts, options
+from emoprefer_bench.plugin.collection import DATASETS, RECORDINGS, ModelInfo, Models, Recorded, case_of, recording_of
+from emoprefer_bench.plugin.collector import Collector
+from emoprefer_bench.plugin.gating import Gating
+from emoprefer_bench.plugin.progress import Progress
 from emoprefer_bench.prompts import PromptPack
 
 if TYPE_CHECKING:
     from emoprefer_bench.engines.engine import Engine
-    from emoprefer_bench.trial import Settings, Trial
+    from emoprefer_bench.trial.trial import Settings, Trial
 
 MODELS = pytest.StashKey[Models]()
 SETTINGS = pytest.StashKey["Settings"]()
@@ -79,7 +79,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
     """Keep a model's cases together under a plain -n N."""
     if config.getoption("dist") != "load":
         return None
-    from emoprefer_bench.scheduling import ModelScheduling  # noqa: PLC0415
+    from emoprefer_bench.plugin.scheduling import ModelScheduling  # noqa: PLC0415
 
     return ModelScheduling(config, log, config.stash[DATASETS])
 
@@ -145,7 +145,7 @@ def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
 
 def _trial(request: pytest.FixtureRequest, first: Case) -> Trial:
     """All that is asked of the model in this process: every case that it was given and that can run here."""
-    from emoprefer_bench.trial import Trial  # noqa: PLC0415
+    from emoprefer_bench.trial.trial import Trial  # noqa: PLC0415
 
     config = request.config
     engines: dict[str, Engine] = {}
@@ -167,7 +167,7 @@ def _given(session: pytest.Session) -> list[pytest.Item]:
     """The tests that this process is to run, as far as it knows: with xdist its own, and not those of the others."""
     if not hasattr(session.config, "workerinput"):
         return session.items
-    from emoprefer_bench.scheduling import given  # noqa: PLC0415  # xdist
+    from emoprefer_bench.plugin.scheduling import given  # noqa: PLC0415  # xdist
 
     return given(session)
 
@@ -191,7 +191,8 @@ def _run(request: pytest.FixtureRequest, case: Case) -> dict[str, Any]:
 
 def _replay(request: pytest.FixtureRequest, recording: Recorded) -> dict[str, Any]:
     """Score a recording, with the texts of its data set where that is there."""
-    from emoprefer_bench import datasets, npz  # noqa: PLC0415
+    from emoprefer_bench.data import datasets  # noqa: PLC0415
+    from emoprefer_bench.replay import npz  # noqa: PLC0415
 
     source = _settings(request.config).sources.get(recording.case.dataset)
     try:

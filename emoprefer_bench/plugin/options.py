@@ -12,14 +12,14 @@ import pytest
 
 from emoprefer_bench import prompts
 from emoprefer_bench.cases import MODALITIES
-from emoprefer_bench.forms import FORMS
 from emoprefer_bench.prompts import PromptPack, PromptPackError
+from emoprefer_bench.reports.forms import FORMS
 
 if TYPE_CHECKING:
-    from emoprefer_bench.baselines import Baseline
-    from emoprefer_bench.gates import Limit
-    from emoprefer_bench.models import Recorded
-    from emoprefer_bench.trial import Settings
+    from emoprefer_bench.gates.baselines import Baseline
+    from emoprefer_bench.gates.decide import Limit
+    from emoprefer_bench.plugin.collection import Recorded
+    from emoprefer_bench.trial.trial import Settings
 
 BUILT_IN = ("demo", "emoprefer", "emopreferv2")
 BASELINES = "benchmarks/baselines"
@@ -123,7 +123,9 @@ def recordings(config: pytest.Config) -> Sequence[Recorded]:
     """What --emoprefer-replay names; empty without it. Raises UsageError where there is nothing to replay."""
     if config.option.emoprefer_replay is None:
         return ()
-    from emoprefer_bench import npz, replay, reported  # noqa: PLC0415  # numpy, for a run that replays
+    from emoprefer_bench.replay import npz  # noqa: PLC0415  # numpy, for a run that replays
+    from emoprefer_bench.replay import ours as reported
+    from emoprefer_bench.replay import reference as replay
 
     folder = Path(config.invocation_params.dir, config.option.emoprefer_replay)
     try:
@@ -151,8 +153,8 @@ def prompt_pack(config: pytest.Config) -> PromptPack:
 
 def settings(config: pytest.Config, pack: PromptPack) -> Settings:
     """The settings of every trial."""
-    from emoprefer_bench import datasets  # noqa: PLC0415  # only a run that asks something needs them
-    from emoprefer_bench.trial import Settings  # noqa: PLC0415
+    from emoprefer_bench.data import datasets  # noqa: PLC0415  # only a run that asks something needs them
+    from emoprefer_bench.trial.trial import Settings  # noqa: PLC0415
 
     option = config.option
     root = config.rootpath / config.getini("emoprefer_dataset")
@@ -178,7 +180,7 @@ def limits(config: pytest.Config) -> list[Limit]:
     option, lines = config.option, config.getini("emoprefer_gates")
     if not lines and not option.emoprefer_compare_fail:
         return []
-    from emoprefer_bench import gates  # noqa: PLC0415  # numpy, for a run that has limits
+    from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # numpy, for a run that has limits
 
     if not option.emoprefer_compare and any(limit.kind == "drop" for limit in option.emoprefer_compare_fail):
         raise pytest.UsageError("--emoprefer-compare-fail: a drop from what? --emoprefer-compare NAME says it")
@@ -205,7 +207,7 @@ def baseline(config: pytest.Config) -> Baseline | None:
     """The baseline to compare with. Raises UsageError for one that is not there or can't be read."""
     if not config.option.emoprefer_compare:
         return None
-    from emoprefer_bench import baselines  # noqa: PLC0415  # as above
+    from emoprefer_bench.gates import baselines  # noqa: PLC0415  # as above
 
     path = _baseline_path(config, config.option.emoprefer_compare)
     try:
@@ -243,7 +245,7 @@ def _baseline_path(config: pytest.Config, name: str) -> Path:
 
 
 def _limit(text: str) -> Limit:
-    from emoprefer_bench import gates  # noqa: PLC0415  # as above
+    from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # as above
 
     try:
         return gates.limit(text)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emoprefer_bench.engines.spool import Spool
+from emoprefer_bench.protocol.spool import Spool
 
 PROTOCOL = 1
 LINE_LIMIT = 64 * 1024 * 1024  # bytes; asyncio's own limit of 64 KiB is shorter than a long answer with its reasoning

@@ -8,11 +8,11 @@ from typing import Any
 
 from emoprefer_bench import cases
 from emoprefer_bench.cases import Case, Round, Tally
-from emoprefer_bench.datasets import Dataset
-from emoprefer_bench.npz import ReplayError
+from emoprefer_bench.data.datasets import Dataset
+from emoprefer_bench.document import files as document
 from emoprefer_bench.pairs import Clip, Pair
-from emoprefer_bench.reports import document
-from emoprefer_bench.strategies import DIRECT
+from emoprefer_bench.replay.npz import ReplayError
+from emoprefer_bench.trial.strategies import DIRECT
 from emoprefer_bench.verdicts import Reading
 
 REPORT = "report.json"

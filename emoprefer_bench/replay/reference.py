@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench import cases
 from emoprefer_bench.cases import SUBTITLE, Case, Round, Tally
-from emoprefer_bench.datasets import Dataset
-from emoprefer_bench.npz import Answers, ReplayError, read
+from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import EXCHANGED, Clip, Label, Pair
+from emoprefer_bench.replay.npz import Answers, ReplayError, read
 from emoprefer_bench.verdicts import Reading
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from emoprefer_bench import statistics
+from emoprefer_bench.document.rows import clip_of, has_verdicts, shared_rows, verdicts
 from emoprefer_bench.reports import cells
-from emoprefer_bench.reports.rows import clip_of, has_verdicts, shared_rows, verdicts
+from emoprefer_bench.scoring import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from emoprefer_bench.document.rows import Dataset
     from emoprefer_bench.pairs import Label
     from emoprefer_bench.reports.cells import Case, Document
-    from emoprefer_bench.reports.rows import Dataset
-    from emoprefer_bench.statistics import Difference
+    from emoprefer_bench.scoring.statistics import Difference
 
 METRICS = (*cells.PAPER_METRICS, "answered")
 FLIPS_SHOWN = 10

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emoprefer_bench.trial import Settings
+    from emoprefer_bench.trial.trial import Settings
 
 Document = dict[str, Any]
 FORMS = ("html", "markdown", "latex", "csv")
@@ -40,7 +40,8 @@ def write_predictions(document: Document, settings: Settings, path: Path) -> lis
 
     Controls and variants make no predictions. Returns a line for each file. Raises FormError.
     """
-    from emoprefer_bench import datasets, predictions  # noqa: PLC0415  # pandas
+    from emoprefer_bench.data import datasets  # noqa: PLC0415  # pandas
+    from emoprefer_bench.reports import predictions  # noqa: PLC0415  # pandas
 
     made = [case for case in document["cases"] if "scores" in case and case["modality"] and not case["variant"]]
     told = []

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.counts import FIRST, NONE, SAME, SECOND, group_numbers, plain, ratio, table
-from emoprefer_bench.metrics import case_metrics
 from emoprefer_bench.pairs import EXCHANGED, LABELS
-from emoprefer_bench.statistics import DRAWS, cluster_bootstrap, cohen_kappa, wilson
+from emoprefer_bench.scoring.counts import FIRST, NONE, SAME, SECOND, group_numbers, plain, ratio, table
+from emoprefer_bench.scoring.metrics import case_metrics
+from emoprefer_bench.scoring.statistics import DRAWS, cluster_bootstrap, cohen_kappa, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
-    from emoprefer_bench.counts import Verdicts
     from emoprefer_bench.pairs import Label, Pair
+    from emoprefer_bench.scoring.counts import Verdicts
 
     Slice = dict[str, Any]
 

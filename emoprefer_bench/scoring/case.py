@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from emoprefer_bench import bias, comparisons, metrics, statistics
-from emoprefer_bench.counts import Verdicts
+from emoprefer_bench.scoring import bias, comparisons, metrics, statistics
+from emoprefer_bench.scoring.counts import Verdicts
 
 if TYPE_CHECKING:
     from emoprefer_bench.cases import Round

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from emoprefer_bench import controls, statistics
-from emoprefer_bench.counts import Verdicts
-from emoprefer_bench.reports.rows import clip_of, verdicts
+from emoprefer_bench.document.rows import clip_of, verdicts
+from emoprefer_bench.plugin import controls
+from emoprefer_bench.scoring import statistics
+from emoprefer_bench.scoring.counts import Verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

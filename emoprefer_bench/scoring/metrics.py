@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 
-from emoprefer_bench.counts import (
+from emoprefer_bench.scoring.counts import (
     CONFUSION,
     FIRST,
     FLIPS,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from emoprefer_bench.counts import Floats
     from emoprefer_bench.pairs import Label
+    from emoprefer_bench.scoring.counts import Floats
 
     Scores = dict[str, float | None]
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from tabulate import tabulate
 
+from emoprefer_bench.document.rows import clip_of
 from emoprefer_bench.pairs import LABELS, Label
 from emoprefer_bench.reports.cells import scored
-from emoprefer_bench.reports.rows import clip_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from emoprefer_bench.counts import Floats
     from emoprefer_bench.reports.cells import Case, Document
+    from emoprefer_bench.scoring.counts import Floats
 
 DRAWS = 200
 PEOPLE = "people"

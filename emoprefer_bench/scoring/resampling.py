@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from emoprefer_bench.counts import Floats
+    from emoprefer_bench.scoring.counts import Floats
 
     Interval = tuple[float, float] | None
 

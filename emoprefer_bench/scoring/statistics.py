@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 
-from emoprefer_bench.counts import group_numbers, plain, ratio, table, tables
-from emoprefer_bench.metrics import METRICS, metric_from_tables
-from emoprefer_bench.resampling import exchanged, interval, resampled
+from emoprefer_bench.scoring.counts import group_numbers, plain, ratio, table, tables
+from emoprefer_bench.scoring.metrics import METRICS, metric_from_tables
+from emoprefer_bench.scoring.resampling import exchanged, interval, resampled
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from emoprefer_bench.counts import Floats, Verdicts
     from emoprefer_bench.pairs import Label
-    from emoprefer_bench.resampling import Interval
+    from emoprefer_bench.scoring.counts import Floats, Verdicts
+    from emoprefer_bench.scoring.resampling import Interval
 
 DRAWS = 10_000
 _ROUNDING = 1e-9
@@ -111,7 +111,7 @@ def cluster_bootstrap(
 ) -> dict[str, Interval]:
     """Find the interval of every metric (its mean over rounds) by a bootstrap that draws clips with all their rows.
 
-    How the bounds are placed, and why: `emoprefer_bench.resampling.interval`. None with fewer than two clips or where
+    How the bounds are placed, and why: `emoprefer_bench.scoring.resampling.interval`. None with fewer than two clips or where
     the metric is undefined.
     """
     groups = group_numbers(clips)

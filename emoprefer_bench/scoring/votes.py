@@ -11,11 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench import scoring
-from emoprefer_bench.comparisons import Rows, rounds_of
-from emoprefer_bench.controls import CONTROLS
-from emoprefer_bench.counts import Verdicts
 from emoprefer_bench.pairs import EXCHANGED, LABELS
+from emoprefer_bench.plugin.controls import CONTROLS
+from emoprefer_bench.scoring import case as scoring
+from emoprefer_bench.scoring.comparisons import Rows, rounds_of
+from emoprefer_bench.scoring.counts import Verdicts
 
 if TYPE_CHECKING:
     from emoprefer_bench.pairs import Label

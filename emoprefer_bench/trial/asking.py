@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench.cases import BLIND, Case, Tally
-from emoprefer_bench.decoders import HeldClip
+from emoprefer_bench.media.pool import HeldClip
 from emoprefer_bench.pairs import Answer, Clip, Pair, Question
-from emoprefer_bench.seats import Seat
-from emoprefer_bench.transcripts import Steps
+from emoprefer_bench.trial.seats import Seat
+from emoprefer_bench.trial.transcripts import Steps
 
 if TYPE_CHECKING:
-    from emoprefer_bench.runner import Runner
+    from emoprefer_bench.trial.runner import Runner
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def flip_rate(tally: Tally, again: Tally) -> dict[str, Any] | None:
 
     A question that failed is not counted. None where a verdict is still to be had.
     """
-    from emoprefer_bench.statistics import wilson  # noqa: PLC0415  # numpy, when there is something to count
+    from emoprefer_bench.scoring.statistics import wilson  # noqa: PLC0415  # numpy, when there is something to count
 
     if not (tally.complete and again.complete):
         return None

@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from emoprefer_bench.asking import Asking
 from emoprefer_bench.cases import Tally
-from emoprefer_bench.decoders import DecodeError, Decoders, HeldClip
-from emoprefer_bench.engines.child import LoadError
+from emoprefer_bench.media.pool import DecodeError, Decoders, HeldClip
 from emoprefer_bench.pairs import Answer, Clip, Pair, Question
 from emoprefer_bench.prompts import PromptPack
-from emoprefer_bench.seats import NotLoadedError, Seat
-from emoprefer_bench.store import Store
-from emoprefer_bench.strategies import STRATEGIES, UnusableAnswerError
-from emoprefer_bench.transcripts import Transcripts
+from emoprefer_bench.protocol.parent import LoadError
+from emoprefer_bench.trial.asking import Asking
+from emoprefer_bench.trial.seats import NotLoadedError, Seat
+from emoprefer_bench.trial.store import Store
+from emoprefer_bench.trial.strategies import STRATEGIES, UnusableAnswerError
+from emoprefer_bench.trial.transcripts import Transcripts
 from emoprefer_bench.verdicts import read
 
 MOST_CLIPS = 64

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from emoprefer_bench.engines.child import LoadError
 from emoprefer_bench.engines.engine import Engine, Session
 from emoprefer_bench.pairs import Answer, Question
-from emoprefer_bench.times import Times
+from emoprefer_bench.protocol.parent import LoadError
+from emoprefer_bench.trial.times import Times
 
 
 class NotLoadedError(Exception):

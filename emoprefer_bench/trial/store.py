@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from emoprefer_bench.pairs import Answer, Question
-from emoprefer_bench.places import Places
+from emoprefer_bench.trial.places import Places
 
 FLUSH_SECONDS = 0.5
 FINAL = ("stop", "length", "overlong")  # what asking again would not change

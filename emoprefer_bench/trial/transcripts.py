@@ -16,7 +16,7 @@ from typing import IO, Self
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.pairs import Pair
-from emoprefer_bench.store import StoreError
+from emoprefer_bench.trial.store import StoreError
 from emoprefer_bench.verdicts import Reading
 
 Steps = list[tuple[str, str]]

@@ -8,20 +8,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from emoprefer_bench import audit, noise
 from emoprefer_bench.cases import MISMATCHED, Case, Tally
 from emoprefer_bench.cases import result as result_of
-from emoprefer_bench.datasets import Dataset, DatasetError, Source, read
-from emoprefer_bench.decoders import Decoders
+from emoprefer_bench.data.datasets import Dataset, DatasetError, Source, read
 from emoprefer_bench.engines.engine import Engine
 from emoprefer_bench.engines.served import bounded
-from emoprefer_bench.engines.spool import sweep
+from emoprefer_bench.media.pool import Decoders
 from emoprefer_bench.pairs import Clip
 from emoprefer_bench.prompts import PromptPack
-from emoprefer_bench.runner import Runner
-from emoprefer_bench.seats import Seat
-from emoprefer_bench.store import Store, StoreError
-from emoprefer_bench.transcripts import Transcripts
+from emoprefer_bench.protocol.spool import sweep
+from emoprefer_bench.trial import noise
+from emoprefer_bench.trial import variants as audit
+from emoprefer_bench.trial.runner import Runner
+from emoprefer_bench.trial.seats import Seat
+from emoprefer_bench.trial.store import Store, StoreError
+from emoprefer_bench.trial.transcripts import Transcripts
 
 Progress = Callable[[int, int, str], None]
 

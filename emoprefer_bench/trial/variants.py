@@ -44,7 +44,7 @@ def compare(cases: Sequence[Result], datasets: dict[str, dict[str, Any]]) -> Non
         judge = by_id.get(case["id"].removesuffix(f"-{case['variant']}"))
         if case["variant"] not in (BLIND, MISMATCHED) or judge is None:
             continue
-        from emoprefer_bench.comparisons import Rows, compared, rounds_of  # noqa: PLC0415  # numpy, where it is needed
+        from emoprefer_bench.scoring.comparisons import Rows, compared, rounds_of  # noqa: PLC0415  # numpy, where it is needed
 
         rows = Rows.of(datasets[case["dataset"]])
         own, other = (rounds_of(one, len(rows.keys)) for one in (judge, case))

@@ -6,10 +6,10 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import documents
 import pytest
 from playwright.sync_api import sync_playwright
-from told_runs import a_hostile_run, a_run, golden, prefers_longer, some_pairs, told
+from support import documents
+from support.runs import a_hostile_run, a_run, golden, prefers_longer, some_pairs, told
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.reports import html

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from media_files import make_clip
-from told_runs import says, told
+from support.media_files import make_clip
+from support.runs import says, told
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.pairs import Clip, Pair

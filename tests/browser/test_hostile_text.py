@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from told_runs import HOSTILE
+from support.runs import HOSTILE
 
 
 @pytest.mark.parametrize("name", ["plain", "rounds", "golden", "empty", "hostile"])

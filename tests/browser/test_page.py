@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from told_runs import a_run, golden
+from support.runs import a_run, golden
 
 from emoprefer_bench.reports import html
 

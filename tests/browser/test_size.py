@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from told_runs import golden
+from support.runs import golden
 
 from emoprefer_bench.reports import html
 

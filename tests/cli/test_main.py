@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from documents import GOLDEN, case, report, toy_pairs
+from support.documents import GOLDEN, case, report, toy_pairs
 
-from emoprefer_bench import cli
 from emoprefer_bench.cases import Case
-from emoprefer_bench.datasets import Dataset
-from emoprefer_bench.reports import document
+from emoprefer_bench.cli import main as cli
+from emoprefer_bench.data.datasets import Dataset
+from emoprefer_bench.document import files as document
 
 REPORT = str(GOLDEN / "report.json")
 COMMANDS = ("report", "compare", "rank", "data", "data check", "data fetch")
@@ -192,7 +192,7 @@ def test_more_than_twenty_faults_are_all_shown(run, tmp_path):
 
 def test_a_reader_that_stops_early_is_no_error():
     """`emoprefer-bench report ... | head -1` ends quietly."""
-    command = f"{sys.executable} -m emoprefer_bench.cli report {REPORT} --csv - | head -c 1"
+    command = f"{sys.executable} -m emoprefer_bench.cli.main report {REPORT} --csv - | head -c 1"
     result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout, result.stderr) == (0, "d", "")
 
@@ -200,7 +200,7 @@ def test_a_reader_that_stops_early_is_no_error():
 def test_asking_for_help_loads_nothing_heavy():
     """It answers at once."""
     script = (
-        "import sys, emoprefer_bench.cli\n"
+        "import sys, emoprefer_bench.cli.main\n"
         "print([name for name in ('numpy', 'pandas', 'av', 'tabulate', 'torch') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -6,10 +6,10 @@ import multiprocessing
 import os
 
 import pytest
-from media_files import cut, make_clip, make_wav
+from support.media_files import cut, make_clip, make_wav
 
-from emoprefer_bench import clips
-from emoprefer_bench.clips import LEDGER, find
+from emoprefer_bench.data import clips
+from emoprefer_bench.data.clips import LEDGER, find
 
 
 def sha256(*paths):

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from media_files import make_clip, make_wav
+from support.media_files import make_clip, make_wav
 
-from emoprefer_bench.datasets import DatasetError, Source, built_in, read, row_digest
+from emoprefer_bench.data.datasets import DatasetError, Source, built_in, read, row_digest
 
 HEADER = ("name", "a1", "a2", "preference")
 ROWS = [("c1", "sad", "glad", "a1"), ("c2", "calm", "tense", "same"), ("c1", "worried", "glad", "a2")]
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_a_users_own_file_that_is_missing_names_the_path(tmp_path):
 def test_asking_what_is_missing_loads_nothing_heavy(tmp_path):
     """Hundreds of cases ask; none of them pays for pandas, numpy or PyAV."""
     code = (
-        "import sys, pathlib; from emoprefer_bench.datasets import built_in\n"
+        "import sys, pathlib; from emoprefer_bench.data.datasets import built_in\n"
         f"[source.missing() for source in built_in(pathlib.Path({str(tmp_path)!r})).values()]\n"
         "print([m for m in ('av', 'numpy', 'pandas') if m in sys.modules])"
     )

@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from hub import REPOSITORY, REVISION, Hub, serving
+from support.hub import REPOSITORY, REVISION, Hub, serving
 
-from emoprefer_bench import fetch
+from emoprefer_bench.data import fetch
 
 CHUNK = 10 * 2**20  # what the hub's library writes at once
 LARGE = os.urandom(CHUNK + 2**20)
@@ -37,7 +37,7 @@ def command(hub, tmp_path):
         "HF_HOME": str(tmp_path / "home"),
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
-    arguments = [sys.executable, "-m", "emoprefer_bench.cli", "data", "fetch", "--root", str(tmp_path / "data")]
+    arguments = [sys.executable, "-m", "emoprefer_bench.cli.main", "data", "fetch", "--root", str(tmp_path / "data")]
     return {"args": arguments, "env": environment}
 
 

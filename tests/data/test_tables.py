@@ -5,7 +5,7 @@ import csv
 import pandas as pd
 import pytest
 
-from emoprefer_bench.tables import Row, read_rows, read_subtitles
+from emoprefer_bench.data.tables import Row, read_rows, read_subtitles
 
 HEADER = ("name", "a1", "a2", "preference")
 NAMED = (*HEADER, "model1", "model2")

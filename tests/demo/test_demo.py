@@ -19,7 +19,7 @@ from emoprefer_bench.demo.preferences import COLUMNS, preferences
 from emoprefer_bench.demo.scenes import EMOTIONS, PLAIN, dice, scenes
 from emoprefer_bench.demo.voice import DELIVERIES, SAMPLE_RATE, VOICES, speak
 
-DEMO = Path(__file__).parent.parent / "dataset" / "demo"
+DEMO = Path(__file__).parents[2] / "dataset" / "demo"
 SHORTEST = scenes()[17]
 
 

@@ -6,9 +6,9 @@ import math
 
 import jsonschema
 import pytest
-from documents import GOLDEN, golden, valid
+from support.documents import GOLDEN, golden, valid
 
-from emoprefer_bench.reports import document
+from emoprefer_bench.document import files as document
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+CHECKPOINTS = Path(__file__).parents[1] / "support" / "checkpoints"
 SMALL = {"min_pixels": 3136, "max_pixels": 12544}
 GREEDY = {
     "max_tokens": 6, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0, "presence_penalty": 0.0,
@@ -210,7 +210,7 @@ def loaded(start, checkpoint):
     def get(engine: str, name: str, **options: Any) -> Child:
         key = json.dumps([engine, name, options])
         if key not in running:
-            child = start("-m", f"emoprefer_bench.engines.{engine}")
+            child = start("-m", f"emoprefer_bench.engines.children.{engine}")
             pixels = SMALL if name in ("omni", "qwen25_vl") else {}
             ready = child.load(checkpoint(name), **pixels, **options)
             assert ready["type"] == "ready", f"{ready} {child.log_end()}"

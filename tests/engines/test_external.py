@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import emoprefer_bench
-from emoprefer_bench.engines import worker
-from emoprefer_bench.engines.child import LoadError
-from emoprefer_bench.gpus import Gpus
-from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.engines.gpus import Gpus
+from emoprefer_bench.media.plan import MediaPlan
 from emoprefer_bench.pairs import Clip, Question, Sampling
+from emoprefer_bench.protocol import worker
+from emoprefer_bench.protocol.parent import LoadError
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = '''

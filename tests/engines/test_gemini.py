@@ -8,15 +8,15 @@ import re
 
 import av
 import pytest
-from asking import WORDS, Sessions, answers, asked, served_clip
-from media_files import make_clip
-from recorded import blocked, camel, check_gemini_request, check_response, response
-from servers import Server, reply
+from support.asking import WORDS, Sessions, answers, asked, served_clip
+from support.media_files import make_clip
+from support.recorded import blocked, camel, check_gemini_request, check_response, response
+from support.servers import Server, reply
 
 import emoprefer_bench
-from emoprefer_bench.engines.child import LoadError
 from emoprefer_bench.engines.served import bounded
 from emoprefer_bench.pairs import Sampling
+from emoprefer_bench.protocol.parent import LoadError
 
 KEY = "AIza-this-must-stay-inside"
 

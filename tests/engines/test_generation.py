@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 import torch
 
-from emoprefer_bench.engines.generation import Draw, collate, joinable, take_alike
-from emoprefer_bench.engines.worker import Ask
+from emoprefer_bench.engines.children.generation import Draw, collate, joinable, take_alike
+from emoprefer_bench.protocol.worker import Ask
 
 SAMPLING = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0, "presence_penalty": 0.0}
 GREEDY = {**SAMPLING, "temperature": 0.0}

@@ -9,9 +9,9 @@ import wave
 import av
 import numpy as np
 import pytest
-from asking import WORDS, Sessions, asked, served_clip
-from recorded import as_openai, check_completion, check_openai_request, completion
-from servers import Server, reply
+from support.asking import WORDS, Sessions, asked, served_clip
+from support.recorded import as_openai, check_completion, check_openai_request, completion
+from support.servers import Server, reply
 
 import emoprefer_bench
 from emoprefer_bench.pairs import Sampling

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from emoprefer_bench import gpus
+from emoprefer_bench.engines import gpus
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from emoprefer_bench.engines.children.inputs import Prompter, by_template, conversation, media_of
 from emoprefer_bench.engines.families import FAMILIES, adapter
-from emoprefer_bench.engines.inputs import Prompter, by_template, conversation, media_of
 
 OMNI = FAMILIES["qwen25omni"]
 

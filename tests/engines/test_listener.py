@@ -10,11 +10,11 @@ import av
 import numpy as np
 import pytest
 
-from emoprefer_bench.engines import listener
-from emoprefer_bench.engines.listener import MARGIN, Voice, answer, emotion_profile, hear, judge, voice_words
-from emoprefer_bench.engines.minilm import MiniLM
+from emoprefer_bench.engines.children import listener
+from emoprefer_bench.engines.children.listener import MARGIN, Voice, answer, emotion_profile, hear, judge, voice_words
+from emoprefer_bench.engines.children.minilm import MiniLM
 
-DEMO = Path(__file__).parent.parent / "dataset" / "demo"
+DEMO = Path(__file__).parents[2] / "dataset" / "demo"
 RATE = 16_000
 EXCHANGED = {"a1": "a2", "a2": "a1", "same": "same"}
 
@@ -236,7 +236,7 @@ def test_child_speaks_the_protocol(rows, subtitles, waveforms, profile):
     lines = [{"type": "load", "protocol": 1, "model": "listener", "revision": None, "options": {}, "spool": "."}]
     lines += [{"type": "ask", "id": str(n), "question": q} for n, q in enumerate(asked)]
     child = subprocess.Popen(
-        [sys.executable, "-m", "emoprefer_bench.engines.listener"],
+        [sys.executable, "-m", "emoprefer_bench.engines.children.listener"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
     )  # fmt: skip
     child.stdin.write("".join(json.dumps(line) + "\n" for line in lines))
@@ -257,7 +257,7 @@ def test_child_speaks_the_protocol(rows, subtitles, waveforms, profile):
 def test_needs_neither_torch_nor_transformers():
     """The child loads and judges without importing torch or transformers."""
     code = (
-        "import sys; from emoprefer_bench.engines.listener import load; load({'options': {}})\n"
+        "import sys; from emoprefer_bench.engines.children.listener import load; load({'options': {}})\n"
         "print(sorted({'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

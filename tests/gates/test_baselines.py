@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from documents import case, report, toy_pairs
+from support.documents import case, report, toy_pairs
 
-from emoprefer_bench import baselines
-from emoprefer_bench.baselines import Baseline, BaselineError
 from emoprefer_bench.cases import BLIND, Case
-from emoprefer_bench.comparisons import rounds_of
-from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.data.datasets import Dataset
+from emoprefer_bench.gates import baselines
+from emoprefer_bench.gates.baselines import Baseline, BaselineError
+from emoprefer_bench.scoring.comparisons import rounds_of
 
 PAIRS = toy_pairs(["a1", "a2"] * 60)
 SAID = ["a1", "a2", "same", "?"] * 30

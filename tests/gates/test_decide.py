@@ -3,12 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from documents import case, report, toy_pairs
+from support.documents import case, report, toy_pairs
 
-from emoprefer_bench import baselines, gates
 from emoprefer_bench.cases import Case
-from emoprefer_bench.datasets import Dataset
-from emoprefer_bench.gates import Limit, LimitError, Policy
+from emoprefer_bench.data.datasets import Dataset
+from emoprefer_bench.gates import baselines
+from emoprefer_bench.gates import decide as gates
+from emoprefer_bench.gates.decide import Limit, LimitError, Policy
 from emoprefer_bench.pairs import EXCHANGED, Clip
 
 LABELS = ["a1", "a2"] * 20

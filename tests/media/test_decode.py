@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from media_files import STEP, cut, damage, level, make_clip, make_wav
+from support.media_files import STEP, cut, damage, level, make_clip, make_wav
 
-from emoprefer_bench.media import MediaError, MediaPlan
-from emoprefer_bench.pyav import Decoded, decode, probe
+from emoprefer_bench.media.decode import Decoded, decode, probe
+from emoprefer_bench.media.plan import MediaError, MediaPlan
 
 TWO_A_SECOND = MediaPlan(fps=2.0, min_frames=4, max_frames=768, frame_factor=2)
 EIGHT = MediaPlan(fps=None, min_frames=1, max_frames=8)

@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from media_files import make_clip, make_wav
+from support.media_files import make_clip, make_wav
 
-from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.media.plan import MediaPlan
 
 QWEN = MediaPlan(fps=2.0, min_frames=4, max_frames=768, frame_factor=2)
 
@@ -19,7 +19,7 @@ class Child:
 
     def __init__(self, spool):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "emoprefer_bench.engines.decoder"],
+            [sys.executable, "-m", "emoprefer_bench.media.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

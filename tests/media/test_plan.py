@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.media.plan import MediaPlan
 
 QWEN = MediaPlan(fps=2.0, min_frames=4, max_frames=768, frame_factor=2)
 
@@ -35,6 +35,6 @@ def test_how_many_frames_a_plan_takes(plan, total, source_fps, count):
 
 def test_the_plan_comes_without_heavy_libraries():
     """Whoever imports the plan loads neither PyAV nor numpy: the parent of the decoders does."""
-    code = "import sys, emoprefer_bench.media; print([m for m in ('av', 'numpy', 'pandas') if m in sys.modules])"
+    code = "import sys, emoprefer_bench.media.plan; print([m for m in ('av', 'numpy', 'pandas') if m in sys.modules])"
 
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

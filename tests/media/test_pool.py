@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import media_files
 import pytest
+from support import media_files
 
-from emoprefer_bench.decoders import DecodeError, Decoders, HeldClip
-from emoprefer_bench.engines import spool
-from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.media.plan import MediaPlan
+from emoprefer_bench.media.pool import DecodeError, Decoders, HeldClip
 from emoprefer_bench.pairs import Clip
-from emoprefer_bench.times import Times
+from emoprefer_bench.protocol import spool
+from emoprefer_bench.trial.times import Times
 
 PLAN = MediaPlan(fps=2.0, min_frames=2, max_frames=8)
 

@@ -25,18 +25,18 @@ from typing import Any
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
-import media_files  # noqa: E402  # lies beside this folder
+from support import media_files  # noqa: E402  # lies beside this folder
 
 from emoprefer_bench import prompts  # noqa: E402
 from emoprefer_bench.cases import Case  # noqa: E402
-from emoprefer_bench.datasets import Source  # noqa: E402
-from emoprefer_bench.decoders import Decoders, HeldClip  # noqa: E402
+from emoprefer_bench.data.datasets import Source  # noqa: E402
 from emoprefer_bench.engines import declared  # noqa: E402
-from emoprefer_bench.gpus import Gpus  # noqa: E402
+from emoprefer_bench.engines.gpus import Gpus  # noqa: E402
+from emoprefer_bench.media.pool import Decoders, HeldClip  # noqa: E402
 from emoprefer_bench.pairs import Clip, Question  # noqa: E402
-from emoprefer_bench.seats import Slots  # noqa: E402
-from emoprefer_bench.times import Times  # noqa: E402
-from emoprefer_bench.trial import Settings, Trial  # noqa: E402
+from emoprefer_bench.trial.seats import Slots  # noqa: E402
+from emoprefer_bench.trial.times import Times  # noqa: E402
+from emoprefer_bench.trial.trial import Settings, Trial  # noqa: E402
 
 BATCH = 4
 OPTIONS = {"max_tokens": 8, "min_pixels": 3136, "max_pixels": 12544}
@@ -77,7 +77,7 @@ def engine(kind: str, checkpoint: Path, **options: float) -> Any:
 
 def make(folder: Path, clips: int) -> tuple[Path, Source]:
     """A checkpoint and a data set of so many clips, a pair each."""
-    subprocess.run([sys.executable, TESTS / "checkpoints", folder, "omni"], check=True, capture_output=True)
+    subprocess.run([sys.executable, TESTS / "support" / "checkpoints", folder, "omni"], check=True, capture_output=True)
     for number in range(clips):
         media_files.make_clip(
             folder / f"video/c{number}.mp4", frames=50 + number % 5, sound=2.0, size=(128, 96 + 2 * number)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from emoprefer_bench import function, prompts
 from emoprefer_bench.cases import Case
-from emoprefer_bench.datasets import Source
-from emoprefer_bench.trial import Settings, Trial
+from emoprefer_bench.data.datasets import Source
+from emoprefer_bench.trial.trial import Settings, Trial
 
 FEW, MANY = 1_000, 20_000
 SAID = "The person in this clip seems to be in a calm mood with a hint of sadness in the voice"

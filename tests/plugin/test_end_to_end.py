@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-DEMO = HERE.parent / "dataset" / "demo"
+TESTS = Path(__file__).parents[1]
+DEMO = TESTS.parent / "dataset" / "demo"
 
 CONFTEST = """
 import emoprefer_bench
@@ -29,7 +29,7 @@ def reader(gpus):
 def checkpoints(tmp_path_factory):
     """A tiny Qwen2.5-Omni and a tiny text LLM, with random weights."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    subprocess.run([sys.executable, HERE / "checkpoints", folder, "omni", "text"], check=True, timeout=120)
+    subprocess.run([sys.executable, TESTS / "support" / "checkpoints", folder, "omni", "text"], check=True, timeout=120)
     return folder
 
 

@@ -6,7 +6,7 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
-from documents import valid
+from support.documents import valid
 
 CONFTEST = """
 import pathlib, emoprefer_bench

@@ -12,7 +12,7 @@ import pytest
 def test_importing_the_plugin_loads_nothing_heavy():
     """A user of pytest who runs something else waits for none of our libraries."""
     heavy = ("torch", "vllm", "transformers", "numpy", "pandas", "av", "tabulate", "xdist")
-    script = f"import sys, emoprefer_bench.plugin; print([name for name in {heavy} if name in sys.modules])"
+    script = f"import sys, emoprefer_bench.plugin.hooks; print([name for name in {heavy} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
 
@@ -243,8 +243,8 @@ def test_plain_tests_beside_the_benchmark_are_untouched(bench):
 def test_progress_is_shown_while_a_case_runs(bench):
     """A line now and then, under capture and on workers, that counts as no result."""
     bench.pytester.makeconftest(
-        "import time, emoprefer_bench, emoprefer_bench.progress\n"
-        "emoprefer_bench.progress.LOG_SECONDS = 0.05\n"
+        "import time, emoprefer_bench, emoprefer_bench.plugin.progress\n"
+        "emoprefer_bench.plugin.progress.LOG_SECONDS = 0.05\n"
         "@emoprefer_bench.model(gpus=0, modality='text', prompts=('S1',))\n"
         "def slow(gpus): return emoprefer_bench.function(lambda q: time.sleep(0.1) or 'a1', name='slow')\n"
     )

@@ -10,9 +10,9 @@ import pytest
 
 from emoprefer_bench.engines.declared import ServedEngine
 from emoprefer_bench.engines.families import FAMILIES
-from emoprefer_bench.gpus import Gpus
+from emoprefer_bench.engines.gpus import Gpus
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KINDS = {"vllm": "vLLM", "transformers": "transformers", "openai": "OpenAI", "gemini": "Gemini", "listener": "its own"}
 PACKAGED = ("smollm2_135m", "listener")  # their model is the path of a package's file
 

@@ -7,7 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
-import recordings
+from support import recordings
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emoprefer_bench.scheduling import model_in
+from emoprefer_bench.plugin.scheduling import model_in
 
 NOTING = """
 import os, pathlib, emoprefer_bench

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from emoprefer_bench.engines import worker as worker_module
-from emoprefer_bench.engines.child import LoadError
 from emoprefer_bench.engines.engine import ChildEngine
-from emoprefer_bench.gpus import Gpus
+from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.pairs import Question, Sampling
+from emoprefer_bench.protocol import worker as worker_module
+from emoprefer_bench.protocol.parent import LoadError
 
 WORKER = """
 import os, sys, time, json

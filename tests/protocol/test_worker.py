@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from emoprefer_bench.engines import worker
-from emoprefer_bench.engines.worker import Ask, Inbox
+from emoprefer_bench.protocol import worker
+from emoprefer_bench.protocol.worker import Ask, Inbox
 
 SCRIPT = """
 import os, subprocess, sys, time, zlib

@@ -7,13 +7,13 @@ import zipfile
 
 import numpy as np
 import pytest
-from documents import report
-from recordings import documented, write, write_both
+from support.documents import report
+from support.recordings import documented, write, write_both
 
-from emoprefer_bench.datasets import Dataset
-from emoprefer_bench.npz import ReplayError
+from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import Clip, Pair
-from emoprefer_bench.replay import find, load
+from emoprefer_bench.replay.npz import ReplayError
+from emoprefer_bench.replay.reference import find, load
 from emoprefer_bench.reports import latex
 
 LABELS = ["a1", "a2", "same"]
@@ -290,5 +290,5 @@ def test_a_broken_or_hostile_file_is_one_clear_error(tmp_path, spoil, message):
 def test_replaying_needs_no_engine():
     """Neither torch nor an engine is loaded for it."""
     heavy = ("torch", "vllm", "transformers", "av")
-    script = f"import sys, emoprefer_bench.replay; print([name for name in {heavy} if name in sys.modules])"
+    script = f"import sys, emoprefer_bench.replay.reference; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from documents import case, report, toy_pairs, without_scores
+from support.documents import case, report, toy_pairs, without_scores
 
 from emoprefer_bench.cases import Case
-from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.data.datasets import Dataset
+from emoprefer_bench.document.rows import clip_of, shared_rows
 from emoprefer_bench.pairs import EXCHANGED
 from emoprefer_bench.reports import compare
-from emoprefer_bench.reports.rows import clip_of, shared_rows
 
 LABELS = ["a1", "a2"] * 10
 M = Case("m", "S1", "toy", "audio")

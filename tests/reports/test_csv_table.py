@@ -4,12 +4,12 @@ import csv
 import io
 import json
 
-from documents import GOLDEN, case, golden, report, toy_pairs
+from support.documents import GOLDEN, case, golden, report, toy_pairs
 
 from emoprefer_bench.cases import Case
-from emoprefer_bench.datasets import Dataset
-from emoprefer_bench.metrics import METRICS
+from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.reports import csv_table
+from emoprefer_bench.scoring.metrics import METRICS
 
 
 def rows_of(document):

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import pytest
-from documents import case, report, toy_pairs
+from support.documents import case, report, toy_pairs
 
-from emoprefer_bench import controls
 from emoprefer_bench.cases import Case
-from emoprefer_bench.comparisons import METRICS, compared, rounds_of
-from emoprefer_bench.comparisons import Rows as RowsOf
-from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import EXCHANGED, Clip, Pair
+from emoprefer_bench.plugin import controls
 from emoprefer_bench.reports import findings
+from emoprefer_bench.scoring.comparisons import METRICS, compared, rounds_of
+from emoprefer_bench.scoring.comparisons import Rows as RowsOf
 
 LABELS = ["a1", "a2"] * 15
 TEXTS = ("one", "one two")

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from documents import case, report, toy_pairs
+from support.documents import case, report, toy_pairs
 
 from emoprefer_bench.cases import Case
-from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.reports import github
 
 PAIRS = toy_pairs(["a1", "a2"] * 4)

@@ -9,13 +9,13 @@ import zlib
 from dataclasses import replace
 
 import av
-import documents
 import pytest
-from media_files import make_clip
-from told_runs import HALF, HOSTILE, a_hostile_run, a_run, golden, prefers_longer, says, some_pairs, told
+from support import documents
+from support.media_files import make_clip
+from support.runs import HALF, HOSTILE, a_hostile_run, a_run, golden, prefers_longer, says, some_pairs, told
 
 from emoprefer_bench.cases import Case
-from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import Clip, Pair
 from emoprefer_bench.reports import html
 from emoprefer_bench.reports.page import embedded

@@ -4,10 +4,10 @@ import json
 import re
 
 import pytest
-from documents import GOLDEN, case, golden, report, toy_pairs
+from support.documents import GOLDEN, case, golden, report, toy_pairs
 
 from emoprefer_bench.cases import Case
-from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.reports import latex
 
 RIGHT = ["a1", "a2", "a1", "a2", "same", "a1"]

@@ -4,10 +4,10 @@ import json
 import re
 
 import pytest
-from documents import GOLDEN, case, golden, report, toy_pairs, without_scores
+from support.documents import GOLDEN, case, golden, report, toy_pairs, without_scores
 
 from emoprefer_bench.cases import Case
-from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.reports import markdown
 
 

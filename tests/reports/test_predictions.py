@@ -4,11 +4,11 @@ import csv
 import zipfile
 
 import pytest
-from documents import case, toy_pairs
+from support.documents import case, toy_pairs
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.pairs import Clip, Pair
-from emoprefer_bench.predictions import Prediction, PredictionsError, predictions, write
+from emoprefer_bench.reports.predictions import Prediction, PredictionsError, predictions, write
 
 M = Case("m", "S1", "toy", "audio")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from emoprefer_bench.bias import position_bias, slices, writer_prior
-from emoprefer_bench.counts import Verdicts
 from emoprefer_bench.pairs import Clip, Label, Pair
+from emoprefer_bench.scoring.bias import position_bias, slices, writer_prior
+from emoprefer_bench.scoring.counts import Verdicts
 
 
 def one_way(forward: list[Any], exchanged: list[Any]) -> Verdicts:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from emoprefer_bench.counts import Verdicts, group_numbers, plain, ratio, table, tables
-from emoprefer_bench.metrics import (
+from emoprefer_bench.scoring.counts import Verdicts, group_numbers, plain, ratio, table, tables
+from emoprefer_bench.scoring.metrics import (
     LABEL_SCORES,
     METRICS,
     REFERENCE,

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from documents import case, report, toy_pairs
 from scipy import optimize, stats
+from support.documents import case, report, toy_pairs
 
 from emoprefer_bench.cases import Case
-from emoprefer_bench.datasets import Dataset
-from emoprefer_bench.ranking import (
+from emoprefer_bench.data.datasets import Dataset
+from emoprefer_bench.scoring.ranking import (
     Comparison,
     RankingError,
     kendall,

@@ -11,10 +11,10 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from emoprefer_bench.counts import Verdicts, tables
-from emoprefer_bench.metrics import METRICS, metric_from_tables
-from emoprefer_bench.resampling import _expanded_tail, exchanged, interval, resampled
-from emoprefer_bench.statistics import (
+from emoprefer_bench.scoring.counts import Verdicts, tables
+from emoprefer_bench.scoring.metrics import METRICS, metric_from_tables
+from emoprefer_bench.scoring.resampling import _expanded_tail, exchanged, interval, resampled
+from emoprefer_bench.scoring.statistics import (
     cluster_bootstrap,
     cohen_kappa,
     drop_test,

@@ -3,12 +3,12 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from documents import case, report, toy_pairs
+from support.documents import case, report, toy_pairs
 
-from emoprefer_bench import votes
 from emoprefer_bench.cases import BLIND, Case
-from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import EXCHANGED
+from emoprefer_bench.scoring import votes
 
 PAIRS = toy_pairs(["a1", "a2", "same", "a1"])
 DATASETS = {"toy": Dataset("toy", PAIRS).described()}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from media_files import make_clip
 
 from emoprefer_bench.engines.engine import Engine, Session
 from emoprefer_bench.pairs import Answer, Clip, Question, Sampling
+from support.media_files import make_clip
 
 WORDS = "Which description fits the clip better, a1 or a2?"
 

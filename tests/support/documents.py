@@ -1,4 +1,4 @@
-"""Documents made of thin air, each valid by the schema. `python tests/documents.py` writes the golden files anew."""
+"""Documents made of thin air, each valid by the schema. `python tests/support/documents.py` writes the golden files anew."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import jsonschema
 
 from emoprefer_bench import cases, prompts
 from emoprefer_bench.cases import Case, Round, Tally
-from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.data.datasets import Dataset
+from emoprefer_bench.document import files as document
 from emoprefer_bench.pairs import EXCHANGED, Clip, Pair
-from emoprefer_bench.reports import csv_table, document, latex, markdown
+from emoprefer_bench.reports import csv_table, latex, markdown
 from emoprefer_bench.verdicts import Reading
 
-GOLDEN = Path(__file__).parent / "golden"
-SCHEMA = Path(__file__).parents[1] / "docs/report.schema.json"
+GOLDEN = Path(__file__).parents[1] / "golden"
+SCHEMA = Path(__file__).parents[2] / "docs/report.schema.json"
 FORMS = {"tex": latex, "md": markdown, "csv": csv_table}
 READINGS = {"a1": "a1", "a2": "a2", "same": "same", "?": None}
 ENGINE = {

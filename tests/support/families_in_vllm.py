@@ -20,8 +20,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # a fork of a process with threads would wa
 import vllm._custom_ops as vllm_kernels
 import vllm.v1.engine.utils as vllm_processes
 
-from emoprefer_bench.engines import vllm
-from emoprefer_bench.engines.worker import Ask, Reply
+from emoprefer_bench.engines.children import vllm
+from emoprefer_bench.protocol.worker import Ask, Reply
 
 vllm_processes.get_mp_context = lambda: multiprocessing.get_context("fork")  # has vLLM imported already
 vllm_kernels._supports_onednn = False  # oneDNN refuses tensors as Gemma 4's ears lay them out; torch's kernels don't

@@ -15,7 +15,8 @@ from google.genai import types
 from openai.types.chat import ChatCompletion
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
 from pydantic import TypeAdapter
-from servers import Reply, Request, reply
+
+from support.servers import Reply, Request, reply
 
 OPENAI_REQUEST = TypeAdapter(CompletionCreateParamsNonStreaming)
 

@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import documents
-
 from emoprefer_bench import cases
 from emoprefer_bench.cases import Case, Tally
-from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import Answer, Clip, Pair
-from emoprefer_bench.transcripts import Transcripts
+from emoprefer_bench.trial.transcripts import Transcripts
 from emoprefer_bench.verdicts import read
+from support import documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,12 +14,12 @@ import sys
 import time
 from pathlib import Path
 
-import media_files
 import pytest
+from support import media_files
 
-from emoprefer_bench.engines import worker
 from emoprefer_bench.pairs import Answer, Question, Sampling
-from emoprefer_bench.store import Store, StoreError
+from emoprefer_bench.protocol import worker
+from emoprefer_bench.trial.store import Store, StoreError
 
 KILLS = 100
 IN_FLIGHT = 2
@@ -102,7 +102,7 @@ def workers_of(pid):
 
 def test_a_hundred_kills_lose_no_answer_and_ask_nothing_twice(tmp_path):
     """Runs and engines are killed at random moments; the report is in the end what it would have been, to the byte."""
-    script = Path(__file__).with_name("killing.py")
+    script = Path(__file__).parents[1] / "support" / "killing.py"
     told = subprocess.run(
         [sys.executable, script, tmp_path / "runs", str(KILLS), "1"],
         capture_output=True,
@@ -272,7 +272,7 @@ def test_a_clip_that_breaks_off_in_the_middle_costs_its_own_verdicts_alone(bench
 
 LOOKING = """
 import emoprefer_bench
-from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.media.plan import MediaPlan
 from emoprefer_bench.pairs import Answer
 
 @emoprefer_bench.model(gpus=0, modality="video")

@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from documents import reading, toy_pairs
+from support.documents import reading, toy_pairs
 
-from emoprefer_bench import noise
 from emoprefer_bench.cases import Case, Round, Tally
+from emoprefer_bench.trial import noise
 
 CONFTEST = """
 import pathlib, emoprefer_bench

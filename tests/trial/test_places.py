@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 
-from emoprefer_bench.places import Places
+from emoprefer_bench.trial.places import Places
 
 
 def key(number):

@@ -9,13 +9,13 @@ import pytest
 
 from emoprefer_bench import prompts
 from emoprefer_bench.cases import Case, Tally
-from emoprefer_bench.decoders import Decoders
 from emoprefer_bench.engines.declared import function
+from emoprefer_bench.media.pool import Decoders
 from emoprefer_bench.pairs import Answer, Sampling
-from emoprefer_bench.runner import Runner
-from emoprefer_bench.seats import Seat
-from emoprefer_bench.store import Store
-from emoprefer_bench.transcripts import Transcripts
+from emoprefer_bench.trial.runner import Runner
+from emoprefer_bench.trial.seats import Seat
+from emoprefer_bench.trial.store import Store
+from emoprefer_bench.trial.transcripts import Transcripts
 
 
 class Judge:

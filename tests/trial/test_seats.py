@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from emoprefer_bench.seats import Slots
+from emoprefer_bench.trial.seats import Slots
 
 
 def order_of(places, count):

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from emoprefer_bench.pairs import Answer, Question, Sampling
-from emoprefer_bench.store import Store, StoreError
+from emoprefer_bench.trial.store import Store, StoreError
 
 
 def question(text="Which?", **changes):
@@ -86,7 +86,7 @@ def test_an_answer_is_in_the_file_before_add_returns(tmp_path):
     """A process killed right after `add` loses nothing."""
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from emoprefer_bench.pairs import *; from emoprefer_bench.store import Store\n"
+        "from emoprefer_bench.pairs import *; from emoprefer_bench.trial.store import Store\n"
         "q = Question({'engine': 'test'}, 'Which?', 'text', Sampling())\n"
         "Store(Path(sys.argv[1])).add(q, Answer('a1')); os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from emoprefer_bench.pairs import Answer
-from emoprefer_bench.strategies import DIRECT, STRATEGIES, USES_LLM, UnusableAnswerError
+from emoprefer_bench.trial.strategies import DIRECT, STRATEGIES, USES_LLM, UnusableAnswerError
 
 
 class Asked:

@@ -3,12 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from documents import case, report, toy_pairs
-from media_files import make_wav
+from support.documents import case, report, toy_pairs
+from support.media_files import make_wav
 
-from emoprefer_bench import audit
 from emoprefer_bench.cases import BLIND, MISMATCHED, Case
-from emoprefer_bench.datasets import Dataset
+from emoprefer_bench.data.datasets import Dataset
+from emoprefer_bench.trial import variants as audit
 
 CONFTEST = """
 import emoprefer_bench

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from emoprefer_bench.engines.inputs import Media, Prompter, media_of
+from emoprefer_bench.engines.children.inputs import Media, Prompter, media_of
 
 if TYPE_CHECKING:
     from emoprefer_bench.engines.adapters import Adapter

@@ -1,4 +1,4 @@
-"""Run as `python -m emoprefer_bench.engines.gemini`: the child that asks Google's Gemini models.
+"""Run as `python -m emoprefer_bench.engines.children.gemini`: the child that asks Google's Gemini models.
 
 They get the video file itself, with its sound.
 """
@@ -11,9 +11,9 @@ from typing import Any
 from google import genai
 from google.genai import errors, types
 
-from emoprefer_bench.engines import parts
-from emoprefer_bench.engines.options import checked
-from emoprefer_bench.engines.remote import (
+from emoprefer_bench.engines.children import parts
+from emoprefer_bench.engines.children.options import checked
+from emoprefer_bench.engines.children.remote import (
     PASSING,
     Given,
     Options,
@@ -24,7 +24,7 @@ from emoprefer_bench.engines.remote import (
     loading,
     retry_after,
 )
-from emoprefer_bench.engines.worker import serve
+from emoprefer_bench.protocol.worker import serve
 
 MOST_INLINE = 19 * 1024 * 1024  # bytes; a request may have 20 MiB in all
 REFUSED = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "LANGUAGE"})

@@ -13,7 +13,7 @@ from transformers import LogitsProcessor, TemperatureLogitsWarper, TopKLogitsWar
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emoprefer_bench.engines.worker import Ask
+    from emoprefer_bench.protocol.worker import Ask
 
 
 def take_alike(waiting: list[Ask], limit: int) -> list[Ask]:

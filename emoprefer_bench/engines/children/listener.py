@@ -6,7 +6,7 @@ of "The person is angry and furious." and the like. The description whose profil
 words point wins, and a small difference is `same`. The bounds between faint and loud, low and high were chosen on
 synthetic voices: expect little of it on film. It has no position bias, since it measures each description by itself.
 
-Run as `python -m emoprefer_bench.engines.listener`, it is an engine child that speaks docs/protocol.md.
+Run as `python -m emoprefer_bench.engines.children.listener`, it is an engine child that speaks docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emoprefer_bench.engines.minilm import MiniLM, OverlongError
-from emoprefer_bench.engines.worker import OneByOne, serve
-from emoprefer_bench.media import MediaPlan
+from emoprefer_bench.engines.children.minilm import MiniLM, OverlongError
+from emoprefer_bench.media.plan import MediaPlan
+from emoprefer_bench.protocol.worker import OneByOne, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Run as `python -m emoprefer_bench.engines.openai`: the child that asks a server which speaks OpenAI's API.
+"""Run as `python -m emoprefer_bench.engines.children.openai`: the child that asks a server which speaks OpenAI's API.
 
 That is OpenAI itself, and what speaks like it: a vLLM server, or a fleet of them behind one address.
 """
@@ -12,9 +12,9 @@ from typing import Any
 import openai
 from openai import AsyncOpenAI, OpenAI
 
-from emoprefer_bench.engines import parts
-from emoprefer_bench.engines.options import checked
-from emoprefer_bench.engines.remote import (
+from emoprefer_bench.engines.children import parts
+from emoprefer_bench.engines.children.options import checked
+from emoprefer_bench.engines.children.remote import (
     PASSING,
     Given,
     Options,
@@ -25,8 +25,8 @@ from emoprefer_bench.engines.remote import (
     loading,
     retry_after,
 )
-from emoprefer_bench.engines.thinking import spoken
-from emoprefer_bench.engines.worker import serve
+from emoprefer_bench.engines.children.thinking import spoken
+from emoprefer_bench.protocol.worker import serve
 
 FILTERED = ("content_filter", "content_policy", "moderation", "safety")
 OVERLONG = ("context_length_exceeded", "maximum context length", "maximum model length")

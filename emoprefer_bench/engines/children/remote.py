@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import tenacity
 
-from emoprefer_bench.engines.worker import Ask, Inbox, Reply, one_line
+from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

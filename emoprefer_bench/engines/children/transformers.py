@@ -1,4 +1,4 @@
-"""Run as `python -m emoprefer_bench.engines.transformers`: the child that answers through Hugging Face transformers.
+"""Run as `python -m emoprefer_bench.engines.children.transformers`: the child that answers through Hugging Face transformers.
 
 It takes what waits, questions about one clip first, and generates for up to `batch_size` of them at once. A thread
 prepares the next questions meanwhile, so that the model doesn't wait for picture and sound to become tensors.
@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
-from emoprefer_bench.engines.encoding import Encoder
-from emoprefer_bench.engines.generation import Draw, collate, joinable, take_alike
-from emoprefer_bench.engines.inputs import adapter_of, chat_of
-from emoprefer_bench.engines.memory import check_fits
-from emoprefer_bench.engines.options import checked
-from emoprefer_bench.engines.thinking import spoken
-from emoprefer_bench.engines.worker import Ask, Inbox, Reply, one_line, serve
+from emoprefer_bench.engines.children.encoding import Encoder
+from emoprefer_bench.engines.children.generation import Draw, collate, joinable, take_alike
+from emoprefer_bench.engines.children.inputs import adapter_of, chat_of
+from emoprefer_bench.engines.children.memory import check_fits
+from emoprefer_bench.engines.children.options import checked
+from emoprefer_bench.engines.children.thinking import spoken
+from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, one_line, serve
 
 if TYPE_CHECKING:
     from emoprefer_bench.engines.adapters import Adapter

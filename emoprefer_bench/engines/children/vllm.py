@@ -1,4 +1,4 @@
-"""Run as `python -m emoprefer_bench.engines.vllm`: the child that answers through vLLM, on GPU and on CPU builds of it.
+"""Run as `python -m emoprefer_bench.engines.children.vllm`: the child that answers through vLLM, on GPU and on CPU builds of it.
 
 Questions go to vLLM's asynchronous engine as they come, and each answer is sent the moment it is finished. Clips are
 named by content to vLLM, so that its caches of preprocessed media and of prompt prefixes make the second question
@@ -15,10 +15,10 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.engines.inputs import Media, Prompter, adapter_of, chat_of, media_of
-from emoprefer_bench.engines.memory import check_fits
-from emoprefer_bench.engines.thinking import spoken
-from emoprefer_bench.engines.worker import Ask, Inbox, Reply, end, one_line, serve
+from emoprefer_bench.engines.children.inputs import Media, Prompter, adapter_of, chat_of, media_of
+from emoprefer_bench.engines.children.memory import check_fits
+from emoprefer_bench.engines.children.thinking import spoken
+from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, end, one_line, serve
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import compress
 from typing import Any
 
-from emoprefer_bench.counts import NONE, table
+from emoprefer_bench.scoring.counts import NONE, table
 
 Plain = dict[str, Any]
 
