@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from emoprefer_bench.pairs import LABELS, Answer, Label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Provenance = Literal["parsed", "ambiguous", "truncated", "refused", "empty", "error"]
 
@@ -40,6 +43,35 @@ class Reading:
     label: Label | None
     provenance: Provenance
     reference: Label
+
+
+@dataclass(slots=True)
+class Round:
+    """The verdicts of one round, in row order; None where there is none yet."""
+
+    forward: list[Reading | None]
+    exchanged: list[Reading | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The verdicts of one round, four sequences in row order.
+
+    `forward` and `exchanged` are the strict readings (None: unread) of the answers about the pair and about the
+    exchanged pair, raw: `a1` on the exchanged pair names the text that stands first there. `forward_reference` and
+    `exchanged_reference` are the reference's readings of the same answers (None counts as `same`, its last resort).
+    """
+
+    forward: Sequence[Label | None]
+    exchanged: Sequence[Label | None]
+    forward_reference: Sequence[Label | None]
+    exchanged_reference: Sequence[Label | None]
+
+    def part(self, rows: slice) -> Verdicts:
+        """The verdicts of some rows."""
+        return Verdicts(
+            self.forward[rows], self.exchanged[rows], self.forward_reference[rows], self.exchanged_reference[rows]
+        )
 
 
 def reference_label(text: str) -> Label:

@@ -12,14 +12,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from emoprefer_bench.cli.data import MISUSED, CommandError, add_data, add_rank
-from emoprefer_bench.document.files import DocumentError
-from emoprefer_bench.document.files import read as read_document
+from emoprefer_bench.cli.data import add_data
+from emoprefer_bench.cli.errors import MISUSED, CommandError
+from emoprefer_bench.cli.rank import add_rank
+from emoprefer_bench.document.reading import DocumentError
+from emoprefer_bench.document.reading import read as read_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emoprefer_bench.reports.cells import Document
+    from emoprefer_bench.document.types import Document
 
 _EXAMPLES = """examples:
   emoprefer-bench report .emoprefer/report.json
@@ -107,26 +109,27 @@ def _report(chosen: argparse.Namespace) -> int:
 
 def _page(chosen: argparse.Namespace, document: Document) -> str:
     from emoprefer_bench.reports import html  # noqa: PLC0415
+    from emoprefer_bench.reports.forms import FormError  # noqa: PLC0415
 
     transcripts = chosen.report.parent / "transcripts"
     beside = None if chosen.html == "-" else Path(chosen.html).absolute().parent
     there = transcripts if transcripts.is_dir() else None
     try:
         return html.render(document, there, embed_media=chosen.embed_media, beside=beside)
-    except ValueError as error:
+    except FormError as error:
         raise CommandError(str(error)) from None
 
 
 def _add_compare(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_compare)
-    command.add_argument("first", metavar="A.json", type=Path)
-    command.add_argument("second", metavar="B.json", type=Path)
+    command.add_argument("before", metavar="BEFORE.json", type=Path)
+    command.add_argument("after", metavar="AFTER.json", type=Path)
 
 
 def _compare(chosen: argparse.Namespace) -> int:
     from emoprefer_bench.reports import compare  # noqa: PLC0415  # numpy
 
-    sys.stdout.write(compare.render(read_document(chosen.first), read_document(chosen.second)) + "\n")
+    sys.stdout.write(compare.render(read_document(chosen.before), read_document(chosen.after)) + "\n")
     return 0
 
 

@@ -10,8 +10,9 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import Pair
 
 if TYPE_CHECKING:
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emoprefer_bench.data.tables import Row
+    from emoprefer_bench.document.types import Dataset as Described
     from emoprefer_bench.pairs import Clip
 
 FAULTS_SHOWN = 20
 GATED = "ask for access to MERChallenge/MER2025 on the Hugging Face hub, then place it as dataset/README.md says"
 
 
-class DatasetError(Exception):
+class DatasetError(EmopreferError):
     """A data set can't be used. `faults` has a sentence each, with file and row; the message shows the first ones."""
 
     def __init__(self, name: str, faults: list[str]) -> None:
@@ -82,7 +84,7 @@ class Dataset:
         """How many pairs have a human label."""
         return sum(pair.label is not None for pair in self.pairs)
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> Described:
         """Give what a report says of the data set, in plain JSON types; lists are in row order, texts stay out."""
         return {
             "name": self.name,

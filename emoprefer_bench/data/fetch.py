@@ -13,6 +13,8 @@ import re
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
+from emoprefer_bench.errors import EmopreferError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -23,7 +25,7 @@ NOTE = "fetched.json"
 SHOWN = 10
 
 
-class FetchError(Exception):
+class FetchError(EmopreferError):
     """The data could not be got; the message says why and what to do."""
 
 

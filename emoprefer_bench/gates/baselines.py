@@ -11,16 +11,27 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.document import files as documents
+from emoprefer_bench.document import files
+from emoprefer_bench.document.cases import is_scored
+from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import LABELS
-from emoprefer_bench.scoring.counts import Verdicts
+from emoprefer_bench.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    Document = dict[str, Any]
-    Case = dict[str, Any]
-    Rows = dict[str, str]
+    from emoprefer_bench.document.types import (
+        Dataset,
+        Document,
+        ReportedCase,
+        RoundVerdicts,
+        ScoredCase,
+        ScoredResult,
+    )
+    from emoprefer_bench.prompts import PackName
+
+    RowDigests = dict[str, str]
+    KeptCase = dict[str, Any]
 
 SCHEMA = 1
 MARKS = ("1ab", "c2d", "ef=", "gh?")
@@ -28,7 +39,6 @@ MARKS = ("1ab", "c2d", "ef=", "gh?")
 
 _LINE = 100  # verdicts in a string, so that a diff shows where a verdict changed
 _DIGITS = 12  # of a digest: enough to tell rows apart
-_IDENTITY = ("model", "prompt", "dataset", "modality", "llm")
 _READINGS = {
     mark: (strict, reference)
     for strict, marks in zip((*LABELS, None), MARKS, strict=True)
@@ -37,7 +47,7 @@ _READINGS = {
 _MARK_OF = {reading: mark for mark, reading in _READINGS.items()}
 
 
-class BaselineError(Exception):
+class BaselineError(EmopreferError):
     """A baseline can't be read or written; the message says which, why, and how to mend it."""
 
 
@@ -46,10 +56,10 @@ class Baseline:
     """A baseline as it stands in its file: `datasets` and `cases` by name and id."""
 
     name: str
-    datasets: dict[str, Rows] = field(default_factory=dict)
-    cases: dict[str, Case] = field(default_factory=dict)
+    datasets: dict[str, RowDigests] = field(default_factory=dict)
+    cases: dict[str, KeptCase] = field(default_factory=dict)
 
-    def changed(self, dataset: dict[str, Any], limit: int | None = None) -> str | None:
+    def changed(self, dataset: Dataset, limit: int | None = None) -> str | None:
         """Say how a data set differs from the one that the baseline was made with, or None.
 
         With `limit`, what was read is expected to be the first rows alone.
@@ -74,7 +84,8 @@ class Baseline:
 
         That would happen where a data set changed: verdicts of cases that did not run again are about other rows.
         """
-        judged = [case for case in document["cases"] if not case["variant"] and unclean(case) is None]
+        scored = [case for case in document["cases"] if is_scored(case)]
+        judged = [case for case in scored if not case.get("variant") and unclean(case) is None]
         new = {case["id"]: _kept(case, document) for case in judged}
         datasets = dict(self.datasets)
         for name in sorted({case["dataset"] for case in new.values()}):
@@ -88,7 +99,7 @@ class Baseline:
             datasets[name] = rows
         return Baseline(self.name, dict(sorted(datasets.items())), dict(sorted((self.cases | new).items())))
 
-    def _others(self, dataset: str, new: dict[str, Case]) -> list[str]:
+    def _others(self, dataset: str, new: dict[str, KeptCase]) -> list[str]:
         return [name for name, case in self.cases.items() if case["dataset"] == dataset and name not in new]
 
 
@@ -113,28 +124,29 @@ def load(path: Path, name: str) -> Baseline:
 
 def save(baseline: Baseline, path: Path) -> None:
     """Write the file, whole or not at all. Raises OSError."""
-    documents.write({"schema": SCHEMA, "datasets": baseline.datasets, "cases": baseline.cases}, path)
+    files.write({"schema": SCHEMA, "datasets": baseline.datasets, "cases": baseline.cases}, path)
 
 
-def unclean(case: Case) -> str | None:
+def unclean(case: ReportedCase) -> str | None:
     """Say why a case of a report can't become part of a baseline, or None."""
     if case["outcome"] != "passed":
         return str(case["outcome"])
     if not case["complete"]:
         return "incomplete"
-    if case["faults"]:
+    if case.get("faults"):
         return "some questions failed"
     return None
 
 
-def ran_on(case: Case, prompts: dict[str, str]) -> dict[str, str]:
+def ran_on(case: ScoredResult, prompts: PackName) -> dict[str, str]:
     """What else than the data could change a case's scores, in words or digests; what is unknown is left out.
 
     `prompts` has the `name` and `sha256` of the prompt pack.
     """
     told: dict[str, str | None] = {"modality": case["modality"], "text LLM": case["llm"]}
     for role in ("judge", "llm"):
-        if engine := case["engine"][role]:
+        engine = case["engine"]["judge" if role == "judge" else "llm"]
+        if engine:
             identity = {name: value for name, value in (engine["identity"] or {}).items() if name != "version"}
             said = json.dumps([identity, engine["sampling"]], sort_keys=True)
             told[f"{role}'s engine"] = engine["engine"]
@@ -145,27 +157,35 @@ def ran_on(case: Case, prompts: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _kept(case: Case, document: Document) -> Case:
+def _kept(case: ScoredCase, document: Document) -> KeptCase:
     means = {name: score["mean"] for name, score in case["scores"].items()}
     return {
-        **{name: case[name] for name in _IDENTITY},
+        "model": case["model"],
+        "prompt": case["prompt"],
+        "dataset": case["dataset"],
+        "modality": case["modality"],
+        "llm": case["llm"],
         "ran_on": ran_on(case, document["manifest"]["prompts"]),
         "scores": {name: mean if mean is None else round(mean, 6) for name, mean in means.items()},
         "verdicts": [_packed(one) for one in case["verdicts"]],
     }
 
 
-def _rows(dataset: dict[str, Any]) -> Rows:
+def _rows(dataset: Dataset) -> RowDigests:
     """The rows in order: key to the beginning of its digest."""
     both = zip(dataset["keys"], dataset["row_digests"], strict=True)
     return {key: digest[:_DIGITS] for key, digest in both}
 
 
-def _packed(one: dict[str, list[Any]]) -> dict[str, list[str]]:
+def _packed(of_round: RoundVerdicts) -> dict[str, list[str]]:
     packed = {}
-    for order in ("forward", "exchanged"):
-        both = zip(one[order], one[f"{order}_reference"], strict=True)
-        marks = "".join(_MARK_OF[reading] for reading in both)
+    for order, labels, references in (
+        ("forward", of_round["forward"], of_round["forward_reference"]),
+        ("exchanged", of_round["exchanged"], of_round["exchanged_reference"]),
+    ):
+        marks = "".join(
+            _MARK_OF[label, reference or "same"] for label, reference in zip(labels, references, strict=True)
+        )
         packed[order] = [marks[start : start + _LINE] for start in range(0, len(marks), _LINE)]
     return packed
 

@@ -6,48 +6,33 @@ alarm. A drop that they can't confirm is said to be just that, and not passed ov
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from emoprefer_bench.gates.baselines import Baseline, ran_on
+from emoprefer_bench.gates.limits import Limit
 from emoprefer_bench.scoring.comparisons import Rows, rounds_of
-from emoprefer_bench.scoring.metrics import METRICS, case_metrics
+from emoprefer_bench.scoring.metrics import case_metrics
 from emoprefer_bench.scoring.statistics import drop_test
 
 if TYPE_CHECKING:
-    from emoprefer_bench.scoring.counts import Verdicts
+    from emoprefer_bench.document.types import (
+        Dataset,
+        Decision,
+        DecisionKind,
+        DecisionOutcome,
+        FlippedRow,
+        ScoredResult,
+    )
+    from emoprefer_bench.prompts import PackName
     from emoprefer_bench.scoring.statistics import DropTest
+    from emoprefer_bench.verdicts import Verdicts
 
-    Case = dict[str, Any]
-    Decision = dict[str, Any]
 
 P = 0.01
 FLIPS_KEPT = 20
 FLIPS_SHOWN = 8
-GATED = tuple(name for name in METRICS if name not in ("ties", "first_slot"))  # of which more is better
-
-_FLOOR = "min_"
-_DROP = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(pp|%)")
-_SHARE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)")
-
-
-class LimitError(ValueError):
-    """A limit can't be understood; the message shows one that can."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How far a metric may lie under its baseline (`drop`), or how low it may be at all (`floor`).
-
-    `amount` is a fraction: in percentage points / 100, or where it is `relative`, of the baseline's score.
-    """
-
-    metric: str
-    kind: Literal["drop", "floor"]
-    amount: float
-    relative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +44,8 @@ class Policy:
     p: float = P
 
 
-def limit(text: str) -> Limit:
-    """Read `waf2:2pp`, `waf2:3%` or `min_acc2:0.6`. Raises LimitError."""
-    name, colon, value = text.strip().partition(":")
-    if not colon:
-        raise LimitError(f"{text!r} is no limit: write waf2:2pp, waf2:3% or min_acc2:0.6")
-    return named_limit(name.strip(), value.strip())
-
-
-def named_limit(name: str, value: str | float) -> Limit:
-    """Read a limit from its name and value, as a `gate` mark gives them. Raises LimitError."""
-    metric = name.removeprefix(_FLOOR)
-    if metric not in GATED:
-        raise LimitError(f"{name!r} is no gate: metrics are {', '.join(GATED)}; min_ before one makes it a floor")
-    if name.startswith(_FLOOR):
-        return Limit(metric, "floor", _share(name, value))
-    found = _DROP.fullmatch(str(value))
-    if not found:
-        raise LimitError(
-            f"{name}:{value} is no tolerance: write {name}:2pp for two percentage points, or {name}:2% for two percent "
-            "of the baseline's score"
-        )
-    return Limit(metric, "drop", float(found[1]) / 100, relative=found[2] == "%")
-
-
-def merged(*sources: Iterable[Limit]) -> list[Limit]:
-    """All limits, where a later source replaces an earlier one's for the same metric and kind."""
-    return list({(one.metric, one.kind): one for source in sources for one in source}.values())
-
-
 def decide(
-    case: Case, dataset: dict[str, Any], policy: Policy, baseline: Baseline | None, prompts: dict[str, str]
+    case: ScoredResult, dataset: Dataset, policy: Policy, baseline: Baseline | None, prompts: PackName
 ) -> list[Decision]:
     """Hold a complete case against its limits and its baseline: a decision for each thing that was looked at.
 
@@ -123,30 +79,30 @@ def failing(decisions: Iterable[Decision], *, strict: bool = False) -> list[Deci
     return [decision for decision in decisions if decision["outcome"] in outcomes]
 
 
-def _share(name: str, value: str | float) -> float:
-    found = _SHARE.fullmatch(str(value))
-    share = float(found[1]) / (100 if found[2] else 1) if found else -1.0
-    if not 0 <= share <= 1:
-        raise LimitError(f"{name}:{value} is no share: write {name}:0.6 or {name}:60%")
-    return share
+def _decision(
+    case: ScoredResult,
+    kind: DecisionKind,
+    outcome: DecisionOutcome,
+    about: str,
+    metric: str | None = None,
+    **numbers: Any,
+) -> Decision:  # noqa: ANN401  # whatever a report may hold
+    said = {"metric": metric, "kind": kind, "outcome": outcome, "message": f"{case['id']}: {about}", **numbers}
+    return cast("Decision", said)
 
 
-def _decision(case: Case, kind: str, outcome: str, about: str, metric: str | None = None, **numbers: Any) -> Decision:  # noqa: ANN401  # whatever a report may hold
-    return {"metric": metric, "kind": kind, "outcome": outcome, "message": f"{case['id']}: {about}", **numbers}
-
-
-def _floor(case: Case, floor: Limit) -> Decision:
+def _floor(case: ScoredResult, floor: Limit) -> Decision:
     metric, score = floor.metric, case["scores"][floor.metric]["mean"]
     if score is None:
-        about = f"{metric} is undefined, so it can't be held against its floor of {_percent(floor.amount)}"
+        about = f"{metric} is undefined, so it can't be held against its floor of {percent(floor.amount)}"
         return _decision(case, "floor", "inconclusive", about, metric, score=None, floor=floor.amount)
     missed = score < floor.amount
     relation = "is under" if missed else "holds"
-    about = f"{metric} of {_percent(score)} {relation} its floor of {_percent(floor.amount)}"
+    about = f"{metric} of {percent(score)} {relation} its floor of {percent(floor.amount)}"
     return _decision(case, "floor", "fail" if missed else "pass", about, metric, score=score, floor=floor.amount)
 
 
-def _different(case: Case, baseline: Baseline, prompts: dict[str, str]) -> list[Decision]:
+def _different(case: ScoredResult, baseline: Baseline, prompts: PackName) -> list[Decision]:
     """Warn of whatever else changed since the baseline. What either run doesn't know is no difference."""
     before, now = baseline.cases[case["id"]]["ran_on"], ran_on(case, prompts)
     changes = {name: [before[name], now[name]] for name in before.keys() & now.keys() if before[name] != now[name]}
@@ -157,20 +113,22 @@ def _different(case: Case, baseline: Baseline, prompts: dict[str, str]) -> list[
     return [_decision(case, "environment", "warn", about, changes=changes)]
 
 
-def _under_noise(case: Case, drop: Limit) -> list[Decision]:
+def _under_noise(case: ScoredResult, drop: Limit) -> list[Decision]:
     """Warn of a tolerance that the engine's own noise (`--emoprefer-noise`) reaches. No tolerance is widened by it."""
     noise, score = case.get("noise"), case["scores"][drop.metric]["mean"]
     tolerance = drop.amount * (score or 0.0) if drop.relative else drop.amount
     if not noise or noise["rate"] is None or tolerance >= noise["rate"]:
         return []
     about = (
-        f"the tolerance of {_points(tolerance)} on {drop.metric} lies under the engine's own noise: "
-        f"{noise['flips']} of {noise['verdicts']} verdicts flipped when asked again ({_percent(noise['rate'])}%)"
+        f"the tolerance of {pp(tolerance)} on {drop.metric} lies under the engine's own noise: "
+        f"{noise['flips']} of {noise['verdicts']} verdicts flipped when asked again ({percent(noise['rate'])}%)"
     )
     return [_decision(case, "noise", "warn", about, drop.metric, tolerance=tolerance, flip_rate=noise["rate"])]
 
 
-def _drop(case: Case, drop: Limit, rows: Rows, before: list[Verdicts], now: list[Verdicts], p: float) -> Decision:
+def _drop(
+    case: ScoredResult, drop: Limit, rows: Rows, before: list[Verdicts], now: list[Verdicts], p: float
+) -> Decision:
     baseline = case_metrics(rows.labels, before)[drop.metric]["mean"]
     tolerance = drop.amount * (baseline or 0.0) if drop.relative else drop.amount
     tested = drop_test(rows.labels, rows.clips, before, now, metric=drop.metric, tolerance=tolerance, alpha=p)
@@ -182,28 +140,25 @@ def _drop(case: Case, drop: Limit, rows: Rows, before: list[Verdicts], now: list
         "flipped": len(flips),
         "flipped_rows": flips[:FLIPS_KEPT],
     }
-    kind, outcome = ("improvement", "warn") if improved else ("drop", tested["outcome"])
-    return _decision(case, kind, outcome, _told(tested, flips), drop.metric, **numbers)
+    if improved:
+        return _decision(case, "improvement", "warn", _told(tested, flips), drop.metric, **numbers)
+    return _decision(case, "drop", tested["outcome"], _told(tested, flips), drop.metric, **numbers)
 
 
-def _told(tested: DropTest, flips: list[dict[str, Any]]) -> str:
+def _told(tested: DropTest, flips: list[FlippedRow]) -> str:
     """The whole story of a drop (or none) in a few sentences."""
     metric, drop = tested["metric"], tested["drop"]
     if drop is None:
         return f"{metric} is undefined in this run or in the baseline, so that a drop can't be told"
-    story = (
-        f"{metric} {_percent(tested['current'])}, baseline {_percent(tested['baseline'])}: {_points(-drop, sign=True)}"
-    )
+    story = f"{metric} {percent(tested['after'])}, baseline {percent(tested['before'])}: {pp(-drop, sign=True)}"
     if tested["interval"]:
         low, high = tested["interval"]
-        story += f", 95% interval [{_points(-high, sign=True)}, {_points(-low, sign=True)}]"
-    story += f", one-sided p = {tested['p']:.4f}; tolerated are {_points(tested['tolerance'])}. "
+        story += f", 95% interval [{pp(-high, sign=True)}, {pp(-low, sign=True)}]"
+    story += f", one-sided p = {tested['p']:.4f}; tolerated are {pp(tested['tolerance'])}. "
     if tested["outcome"] == "inconclusive":
         seen = tested["smallest_visible_drop"]
         story += f"{tested['rows']} rows can't confirm it at p < {tested['alpha']:g}"
-        story += (
-            f"; the smallest drop that they would show is {_points(seen)}. " if seen else "; they would show none. "
-        )
+        story += f"; the smallest drop that they would show is {pp(seen)}. " if seen else "; they would show none. "
     if flips:
         shown = ", ".join(f"{flip['key']} {flip['was'] or '?'} -> {flip['now'] or '?'}" for flip in flips[:FLIPS_SHOWN])
         more = f" and {len(flips) - FLIPS_SHOWN} more" if len(flips) > FLIPS_SHOWN else ""
@@ -211,14 +166,16 @@ def _told(tested: DropTest, flips: list[dict[str, Any]]) -> str:
     return story.strip()
 
 
-def flipped(metric: str, rows: Rows, before: Sequence[Verdicts], now: Sequence[Verdicts]) -> list[dict[str, Any]]:
+def flipped(metric: str, rows: Rows, before: Sequence[Verdicts], now: Sequence[Verdicts]) -> list[FlippedRow]:
     """The rows whose verdicts, as the metric counts them, changed since the baseline: those first that were right.
 
     A row's verdicts are those of the first round in which they changed; scores of labels count the forward order alone.
     """
-    orders = ["forward"] if metric.removeprefix("strict_")[:3] in ("waf", "acc") else ["forward", "exchanged"]
+    orders: list[Literal["forward", "exchanged"]] = ["forward", "exchanged"]
+    if metric.removeprefix("strict_")[:3] in ("waf", "acc"):
+        orders = ["forward"]
     reading = "" if metric.startswith("strict_") or metric == "answered" else "_reference"
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, FlippedRow] = {}
     for was_round, now_round in zip(before, now, strict=False):
         for order in orders:
             both = (getattr(one, order + reading) for one in (was_round, now_round))
@@ -229,9 +186,11 @@ def flipped(metric: str, rows: Rows, before: Sequence[Verdicts], now: Sequence[V
     return sorted(found.values(), key=lambda flip: not flip["was_right"])
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
+    """A share in percent, as messages say it."""
     return "-" if share is None else f"{100 * share:.2f}"
 
 
-def _points(share: float, *, sign: bool = False) -> str:
-    return f"{100 * share:{'+' if sign else ''}.2f} pp"
+def pp(difference: float, *, sign: bool = False) -> str:
+    """A difference in percentage points, as messages say it."""
+    return f"{100 * difference:{'+' if sign else ''}.2f} pp"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emoprefer_bench.errors import EmopreferError
 
-class MediaError(ValueError):
+
+class MediaError(EmopreferError):
     """A media file can't be used; the message names the file, says what is wrong with it and how to mend it."""
 
 

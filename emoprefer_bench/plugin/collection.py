@@ -1,74 +1,19 @@
-"""Models are fixtures: the decorator that declares one, how they are found, and which cases they give."""
+"""How models are found, and the test cases that they give."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 
-from emoprefer_bench.cases import Case, takes
-from emoprefer_bench.trial import variants as audit
-from emoprefer_bench.trial.strategies import DIRECT, USES_LLM
-
-if TYPE_CHECKING:
-    from emoprefer_bench.data.datasets import Dataset
-
-PROMPTS = ("S1", "S2", "S3", "S4")
-DEFAULT_LLM = "qwen25_7b"
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What is known of a model before its fixture runs.
-
-    `modality` is the most it can take (`audio`, `video`, `audiovideo` or `text`, with `+subtitle` where it gets what is
-    said as text); None for a judge that looks at nothing but the two texts. `llm` is the text LLM that judges for it in
-    S3 and S4. A `closed` model, whose weights are not published, stands below the rule in the paper's table.
-    """
-
-    name: str
-    gpus: int
-    modality: str | None
-    prompts: tuple[str, ...]
-    llm: str | None = None
-    closed: bool = False
-
-
-Fixture = Callable[..., Any]
-FIXTURE = type(pytest.fixture(lambda: None))
-
-
-def model(
-    *,
-    gpus: int = 1,
-    modality: str | None = "audiovideo",
-    prompts: tuple[str, ...] = PROMPTS,
-    llm: str | None = None,
-    closed: bool = False,
-) -> Callable[[Fixture], Fixture]:
-    """Declare a model: a session fixture that takes `gpus` (the leased GPUs) and returns an engine.
-
-    `gpus` is how many it needs, 0 for none. `prompts=()` declares a judge that takes no prompt: one case a data set.
-    Raises TypeError where the function doesn't take `gpus`, or a value is none that is known.
-    """
-    unknown = set(prompts) - set(PROMPTS)
-    if unknown:
-        raise TypeError(f"prompts={prompts!r}: {sorted(unknown)} are none of {', '.join(PROMPTS)}")
-    takes(modality, modality)
-
-    def declare(function: Fixture) -> Fixture:
-        if "gpus" not in inspect.signature(function).parameters:
-            raise TypeError(
-                f"the model {function.__name__} must take the fixture `gpus`: def {function.__name__}(gpus):"
-            )
-        info = ModelInfo(function.__name__, gpus, modality, prompts or (DIRECT,), llm, closed)
-        function.emoprefer_model = info  # type: ignore[attr-defined]
-        return pytest.fixture(scope="session")(function)
-
-    return declare
+from emoprefer_bench.cases import Case
+from emoprefer_bench.plugin.models import DEFAULT_LLM, FIXTURE, ModelInfo
+from emoprefer_bench.plugin.stash import DATASETS, RECORDINGS
+from emoprefer_bench.replay.recorded import Recorded
+from emoprefer_bench.trial.strategies import USES_LLM
+from emoprefer_bench.trial.variants import variants_of
 
 
 class Models:
@@ -119,7 +64,7 @@ class Models:
         ]
         if not option.emoprefer_audit:
             return cases
-        return [each for case in cases for each in (case, *audit.variants(case))]
+        return [each for case in cases for each in (case, *variants_of(case))]
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -129,23 +74,6 @@ class Models:
         items.sort(key=lambda item: rank.get(case.model, -1) if (case := case_of(item)) else -1)
 
 
-class Recorded(Protocol):
-    """A case that was inferred already (replay.py, reported.py)."""
-
-    @property
-    def id(self) -> str:
-        """The id of its test item."""
-
-    @property
-    def case(self) -> Case:
-        """What was inferred."""
-
-    def load(self, dataset: Dataset | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The case and its data set, as both stand in a document. Raises ReplayError."""
-
-
-DATASETS = pytest.StashKey[Collection[str]]()
-RECORDINGS = pytest.StashKey[Sequence[Recorded]]()
 # Marks by name are looked up each time, which hundreds of cases would pay for at every collection.
 OF_CASE, NEEDS_GPU, NEEDS_NONE = pytest.mark.preference, pytest.mark.gpu, pytest.mark.cpu
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from emoprefer_bench.document import files as document
+from emoprefer_bench.document import cases, files
 from emoprefer_bench.plugin import options
 from emoprefer_bench.plugin.gating import Gating
 from emoprefer_bench.prompts import PromptPack
 from emoprefer_bench.reports import forms, github
-from emoprefer_bench.trial import variants as audit
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
+
+    from emoprefer_bench.document.types import Dataset, Document, Outcome, ReportedCase, ScoredResult
 
 
 class Collector:
@@ -26,15 +27,15 @@ class Collector:
         self._config = config
         self._pack = pack
         self._gating = gating
-        self._cases: dict[str, dict[str, Any]] = {}
-        self._datasets: dict[str, dict[str, Any]] = {}
-        self._document: dict[str, Any] | None = None
+        self._cases: dict[str, ReportedCase] = {}
+        self._datasets: dict[str, Dataset] = {}
+        self._document: Document | None = None
         self._notes: list[str] = []
 
-    def add(self, case: dict[str, Any], dataset: dict[str, Any], outcome: str, reason: str | None = None) -> None:
+    def add(self, case: ScoredResult, dataset: Dataset, outcome: Outcome, reason: str | None = None) -> None:
         """Take a case's result."""
         self._datasets[dataset["name"]] = dataset
-        self._cases[case["id"]] = {**case, "outcome": outcome, "reason": reason}
+        self._cases[case["id"]] = cases.ended(case, outcome, reason)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the result that a test report carries, or why there is none."""
@@ -45,8 +46,8 @@ class Collector:
         if carried := getattr(report, "emoprefer", None):
             self.add(carried["case"], carried["dataset"], report.outcome, reason)
         elif report.outcome != "passed":
-            outcome = "error" if report.failed and report.when == "setup" else report.outcome
-            self._cases[named["id"]] = {**named, "complete": False, "outcome": outcome, "reason": reason}
+            outcome: Outcome = "error" if report.failed and report.when == "setup" else report.outcome
+            self._cases[named["id"]] = cases.unscored(named, outcome, reason)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
@@ -55,60 +56,73 @@ class Collector:
         self._cases |= {case["id"]: case for case in overlooked}
         if self._cases:
             self._derive()
-            manifest = document.manifest(self._config.invocation_params.args, self._config.option, self._pack)
-            self._document = document.build(list(self._cases.values()), self._datasets, manifest)
-            self._document["complete"] &= session.exitstatus != pytest.ExitCode.INTERRUPTED
-            self._write(self._document, session)
-            self._keep(self._document, session)
-            self._publish(self._document)
-            self._shape(self._document, session)
+            option, pack = self._config.option, self._pack
+            manifest = files.manifest(
+                self._config.invocation_params.args,
+                pack.described(),
+                rounds=option.emoprefer_rounds,
+                limit=option.emoprefer_limit,
+            )
+            document = self._document = files.build(list(self._cases.values()), self._datasets, manifest)
+            document["complete"] &= session.exitstatus != pytest.ExitCode.INTERRUPTED
+            self._write(document, session)
+            self._keep(document, session)
+            self._publish(document)
+            self._shape(document, session)
         if overlooked:
             _fail(session)
         if getattr(self._config.option, "no_summary", False):
-            self._notes += [case["gate"][0]["message"] for case in overlooked]
+            self._notes += [decision["message"] for case in overlooked for decision in case.get("gate", ())]
             self._tell()
         return (yield)
 
     def _derive(self) -> None:
         """Add what takes several cases: the comparison of judges with their variants, and votes."""
-        audit.compare(list(self._cases.values()), self._datasets)
+        scored = [case for case in self._cases.values() if cases.is_scored(case)]
+        if any(case.get("variant") for case in scored):
+            from emoprefer_bench.scoring import comparisons  # noqa: PLC0415  # numpy, where there are variants
+
+            comparisons.with_variants(scored, self._datasets)
         if self._config.option.emoprefer_vote:
             from emoprefer_bench.scoring import votes  # noqa: PLC0415  # numpy, for a run that wants it
 
-            self._cases |= {case["id"]: case for case in votes.cases_of(list(self._cases.values()), self._datasets)}
+            self._cases |= {case["id"]: case for case in votes.cases_of(scored, self._datasets)}
 
-    def _write(self, built: dict[str, Any], session: pytest.Session) -> None:
+    def _write(self, built: Document, session: pytest.Session) -> None:
         option, folder = self._config.option, Path(self._config.invocation_params.dir)
         targets = [folder / option.emoprefer_out / "report.json"]
         targets += [folder / option.emoprefer_json] if option.emoprefer_json else []
         for target in targets:
             try:
-                document.write(built, target)
+                files.write(built, target)
             except OSError as error:
                 self._notes.append(f"{target}: can't write the report ({error.strerror})")
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
-    def _shape(self, built: dict[str, Any], session: pytest.Session) -> None:
+    def _shape(self, built: Document, session: pytest.Session) -> None:
         """Write the other forms of the report."""
         config, option = self._config, self._config.option
         transcripts = Path(config.invocation_params.dir, option.emoprefer_out, "transcripts")
         try:
             self._notes += forms.write(built, options.forms(config), transcripts)
             if option.emoprefer_predictions:
+                from emoprefer_bench.reports import predictions  # noqa: PLC0415  # for a run that wants them
+
                 path = Path(config.invocation_params.dir, option.emoprefer_predictions)
-                self._notes += forms.write_predictions(built, options.settings(config, self._pack), path)
+                settings = options.settings(config, self._pack)
+                self._notes += predictions.write_predictions(built, settings.sources, settings.limit, path)
         except forms.FormError as error:
             self._notes.append(str(error))
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
-    def _keep(self, built: dict[str, Any], session: pytest.Session) -> None:
+    def _keep(self, built: Document, session: pytest.Session) -> None:
         if self._gating.saved_as:
             told, good = self._gating.keep(built)
             self._notes.append(told)
             if not good:
                 _fail(session)
 
-    def _publish(self, built: dict[str, Any]) -> None:
+    def _publish(self, built: Document) -> None:
         lines = github.publish(built)
         if lines:
             print("", *lines, sep="\n", flush=True)  # noqa: T201  # for GitHub, which reads it off a line of its own

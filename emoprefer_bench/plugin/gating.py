@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from emoprefer_bench.document.cases import is_scored, unscored
 from emoprefer_bench.plugin import options
-from emoprefer_bench.plugin.controls import CONTROLS
+from emoprefer_bench.scoring.controls import CONTROLS
 
 if TYPE_CHECKING:
-    from emoprefer_bench.gates.baselines import Baseline
-    from emoprefer_bench.gates.decide import Limit
+    from collections.abc import Mapping
 
-    Case = dict[str, Any]
+    from emoprefer_bench.document.types import Dataset, Document, NamedCase, ReportedCase, ScoredResult
+    from emoprefer_bench.gates.baselines import Baseline
+    from emoprefer_bench.gates.limits import Limit
+    from emoprefer_bench.prompts import PackName
+
 
 DESELECTED = "emoprefer_deselected"
 EARLY = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
@@ -23,7 +27,7 @@ EARLY = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.Exi
 class Gating:
     """A plugin of every process: `check` in that which runs a case, the rest in that which has the whole run."""
 
-    def __init__(self, config: pytest.Config, prompts: dict[str, str]) -> None:
+    def __init__(self, config: pytest.Config, prompts: PackName) -> None:
         """Raises UsageError for options that can't be met, before anything runs."""
         self._config = config
         self._prompts = prompts
@@ -57,18 +61,19 @@ class Gating:
         """Hear it from a worker."""
         self._deselected |= getattr(node, "workeroutput", {}).get(DESELECTED, False)
 
-    def check(self, item: pytest.Item, case: Case, dataset: dict[str, Any]) -> str | None:
+    def check(self, item: pytest.Item, case: ScoredResult, dataset: Dataset) -> str | None:
         """Hold a case's result against its limits and the baseline: puts `gate` and the deltas into the result.
 
         Returns why the test must fail, or None.
         """
         case["gate"] = []
-        if case["variant"]:
+        if case.get("variant"):
             return None
         from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # numpy, for what has something to compare
+        from emoprefer_bench.gates import limits  # noqa: PLC0415
         from emoprefer_bench.scoring import comparisons  # noqa: PLC0415  # numpy, for what has something to compare
 
-        of_item = gates.merged(self._limits, _of_marks(item))
+        of_item = limits.merged(self._limits, _of_marks(item))
         held = [one for one in of_item if one.kind == "drop" or case["model"] not in CONTROLS]
         policy = gates.Policy(held, self._config.option.emoprefer_limit, self._p)
         case["gate"] = gates.decide(case, dataset, policy, self.baseline, self._prompts)
@@ -80,30 +85,28 @@ class Gating:
         failed = gates.failing(case["gate"], strict=self._config.option.emoprefer_strict)
         return "\n".join(decision["message"] for decision in failed) or None
 
-    def overlooked(self, session: pytest.Session, cases: dict[str, Case]) -> list[Case]:
+    def overlooked(self, session: pytest.Session, cases: Mapping[str, ReportedCase]) -> list[ReportedCase]:
         """The baseline's cases that a run of everything skipped or has not, each with the decision that this fails.
 
         `cases` are those that ran, by id. A run that was told to leave something out owes nothing.
         """
         if self.baseline is None or self._partial(session):
             return []
-        found = []
+        lacking: list[ReportedCase] = []
         for name, before in self.baseline.cases.items():
             case = cases.get(name)
             if case is None:
-                identity = {key: before[key] for key in ("model", "prompt", "dataset", "modality", "llm")}
-                identity["variant"] = None
                 reason = f"is in the baseline {self.baseline.name}, but no test ran it"
-                case = {"id": name, **identity, "complete": False, "outcome": "missing", "reason": reason}
-            elif case["outcome"] == "skipped" and "scores" not in case:
+                case = unscored(cast("NamedCase", {"id": name, **_identity(before)}), "missing", reason)
+            elif case["outcome"] == "skipped" and not is_scored(case):
                 reason = f"is in the baseline {self.baseline.name}, but was skipped: {case['reason']}"
             else:
                 continue
-            message = f"{name}: {reason}"
-            found.append({**case, "gate": [{"metric": None, "kind": "missing", "outcome": "fail", "message": message}]})
-        return found
+            case["gate"] = [{"metric": None, "kind": "missing", "outcome": "fail", "message": f"{name}: {reason}"}]
+            lacking.append(case)
+        return lacking
 
-    def keep(self, document: dict[str, Any]) -> tuple[str, bool]:
+    def keep(self, document: Document) -> tuple[str, bool]:
         """Write the run's clean cases as, or into, a baseline. Returns what to tell, and whether there were any."""
         from emoprefer_bench.gates import baselines  # noqa: PLC0415  # as above
 
@@ -117,7 +120,7 @@ class Gating:
         except (OSError, baselines.BaselineError) as error:
             return str(error), False
         outside = ("skipped", "missing")
-        ran = [case for case in document["cases"] if case["outcome"] not in outside and not case["variant"]]
+        ran = [case for case in document["cases"] if case["outcome"] not in outside and not case.get("variant")]
         left_out = [f"{case['id']} ({why})" for case in ran if (why := baselines.unclean(case))]
         kept = len(ran) - len(left_out)
         told = f"baseline {path}: {kept} {'case' if kept == 1 else 'cases'} saved, {len(new.cases)} in all"
@@ -132,16 +135,21 @@ class Gating:
         return bool(told or chosen or early)
 
 
+def _identity(kept: Mapping[str, object]) -> dict[str, object]:
+    """What identifies a case that a baseline holds."""
+    return {**{key: kept[key] for key in ("model", "prompt", "dataset", "modality", "llm")}, "variant": None}
+
+
 def _of_marks(item: pytest.Item) -> list[Limit]:
     """The limits of a test's `gate` marks, the nearest last. Raises CollectError, which also crosses xdist."""
     marks = list(item.iter_markers("gate"))
     if not marks:
         return []
-    from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # as above
+    from emoprefer_bench.gates import limits  # noqa: PLC0415  # as above
 
     if any(mark.args for mark in marks):
         raise pytest.Collector.CollectError(f'{item.name}: gate takes names alone: gate(waf2="3pp", min_acc2=0.6)')
     try:
-        return [gates.named_limit(name, value) for mark in reversed(marks) for name, value in mark.kwargs.items()]
-    except gates.LimitError as error:
+        return [limits.named_limit(name, value) for mark in reversed(marks) for name, value in mark.kwargs.items()]
+    except limits.LimitError as error:
         raise pytest.Collector.CollectError(f"{item.name}: {error}") from None

@@ -17,8 +17,8 @@ from emoprefer_bench.reports.forms import FORMS
 
 if TYPE_CHECKING:
     from emoprefer_bench.gates.baselines import Baseline
-    from emoprefer_bench.gates.decide import Limit
-    from emoprefer_bench.plugin.collection import Recorded
+    from emoprefer_bench.gates.limits import Limit
+    from emoprefer_bench.replay.recorded import Recorded
     from emoprefer_bench.trial.trial import Settings
 
 BUILT_IN = ("demo", "emoprefer", "emopreferv2")
@@ -180,7 +180,7 @@ def limits(config: pytest.Config) -> list[Limit]:
     option, lines = config.option, config.getini("emoprefer_gates")
     if not lines and not option.emoprefer_compare_fail:
         return []
-    from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # numpy, for a run that has limits
+    from emoprefer_bench.gates import limits as gates  # noqa: PLC0415  # numpy, for a run that has limits
 
     if not option.emoprefer_compare and any(limit.kind == "drop" for limit in option.emoprefer_compare_fail):
         raise pytest.UsageError("--emoprefer-compare-fail: a drop from what? --emoprefer-compare NAME says it")
@@ -245,7 +245,7 @@ def _baseline_path(config: pytest.Config, name: str) -> Path:
 
 
 def _limit(text: str) -> Limit:
-    from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # as above
+    from emoprefer_bench.gates import limits as gates  # noqa: PLC0415  # as above
 
     try:
         return gates.limit(text)

@@ -11,14 +11,24 @@ import re
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypedDict
+
+from emoprefer_bench.errors import EmopreferError
 
 DEFAULT = Path(__file__).with_name("default.toml")
 
 _FIELD = re.compile(r"\{(a1|a2|subtitle|description|reasoning)\}")
 
 
-class PromptPackError(ValueError):
+class PromptPackError(EmopreferError):
     """A prompt pack that can't be used; the message says which file and how to mend it."""
+
+
+class PackName(TypedDict):
+    """What a report says of a pack: its name, and the SHA-256 (hex) of the file's bytes."""
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,10 @@ class PromptPack:
     compare: str
     reason: str
     conclude: str
+
+    def described(self) -> PackName:
+        """What a report says of the pack."""
+        return {"name": self.name, "sha256": self.digest}
 
     def render(self, template: str, **values: str) -> str:
         """The named template with its fields replaced in one pass: text that came in is never read as a template."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.protocol.spool import Spool
 
 PROTOCOL = 1
@@ -21,15 +22,15 @@ LOG_LINES_SHOWN = 12
 LOAD_SECONDS = 3600.0  # a first start may download tens of gigabytes
 
 
-class LoadError(RuntimeError):
+class LoadError(EmopreferError):
     """A child that could not load its model; the message is the child's own, with the end of its log."""
 
 
-class ChildDiedError(RuntimeError):
+class ChildDiedError(EmopreferError):
     """A child that ended, or fell silent, while questions were in flight."""
 
 
-class QuestionError(RuntimeError):
+class QuestionError(EmopreferError):
     """The child says that this question failed; others go on."""
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import LABELS, Label
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ UNLABELLED = {"", "tie"}  # what stands in every row of a file that was made wit
 LARGEST = 64 * 2**20  # bytes; 10,000 rows take 320,000
 
 
-class ReplayError(Exception):
+class ReplayError(EmopreferError):
     """A file can't be scored; the message says which, in which row, and what is wrong."""
 
 

@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from emoprefer_bench import cases
-from emoprefer_bench.cases import Case, Round, Tally
+from emoprefer_bench.cases import DIRECT, Case
 from emoprefer_bench.data.datasets import Dataset
-from emoprefer_bench.document import files as document
+from emoprefer_bench.document.cases import is_control, is_scored
+from emoprefer_bench.document.reading import DocumentError
+from emoprefer_bench.document.reading import read as read_document
 from emoprefer_bench.pairs import Clip, Pair
 from emoprefer_bench.replay.npz import ReplayError
-from emoprefer_bench.trial.strategies import DIRECT
-from emoprefer_bench.verdicts import Reading
+from emoprefer_bench.trial.result import result
+from emoprefer_bench.trial.tally import Tally
+from emoprefer_bench.verdicts import Reading, Round
+
+if TYPE_CHECKING:
+    from emoprefer_bench.document.types import Dataset as Described
+    from emoprefer_bench.document.types import ScoredCase, ScoredResult
+    from emoprefer_bench.pairs import Label
+    from emoprefer_bench.verdicts import Provenance
 
 REPORT = "report.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A case of a report that has verdicts. `told` is what the report says of it, `dataset` of its data set."""
+    """A case of a report that has verdicts: what the report says of it and of its data set."""
 
     id: str
     case: Case
-    told: dict[str, Any]
-    dataset: dict[str, Any]
+    reported: ScoredCase
+    dataset: Described
 
-    def load(self, dataset: Dataset | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def load(self, dataset: Dataset | None = None) -> tuple[ScoredResult, Described]:
         """Score it again: the case and its data set, as both stand in a document.
 
         `dataset` gives the texts, where it is the same; without it, what needs texts is left out.
         """
         same = dataset is not None and dataset.described()["row_digests"] == self.dataset["row_digests"]
         pairs = dataset.pairs if same and dataset else _stand_ins(self.dataset)
-        rounds = [Round(_readings(one, "forward"), _readings(one, "exchanged")) for one in self.told["verdicts"]]
+        rounds = [
+            Round(
+                _readings(of_round["forward"], of_round["forward_provenance"], of_round["forward_reference"]),
+                _readings(of_round["exchanged"], of_round["exchanged_provenance"], of_round["exchanged_reference"]),
+            )
+            for of_round in self.reported["verdicts"]
+        ]
         tally = Tally(self.case, pairs, rounds)
         tally.used = sum(len(one.forward) + len(one.exchanged) for one in rounds)
-        return {**cases.result(tally, self.told["engine"]), "transcript": None}, self.dataset
+        return result(tally, self.reported["engine"]), self.dataset
 
 
 def find(folder: Path) -> list[Reported]:
@@ -46,26 +60,34 @@ def find(folder: Path) -> list[Reported]:
     Raises ReplayError for a report that can't be read.
     """
     try:
-        read = document.read(folder / REPORT)
-    except document.DocumentError as error:
+        document = read_document(folder / REPORT)
+    except DocumentError as error:
         raise ReplayError(str(error)) from None
     return [
-        Reported(told["id"], _case(told), told, read["datasets"][told["dataset"]])
-        for told in read["cases"]
-        if told.get("verdicts") and told["modality"] and not told["variant"]
+        Reported(case["id"], _case(case), case, document["datasets"][case["dataset"]])
+        for case in document["cases"]
+        if is_scored(case) and not is_control(case) and not case.get("variant")
     ]
 
 
-def _case(told: dict[str, Any]) -> Case:
-    named = {field.name: told[field.name] for field in fields(Case) if field.name in told}
-    return Case(**{**named, "prompt": told["prompt"] or DIRECT})
+def _case(reported: ScoredCase) -> Case:
+    return Case(
+        reported["model"],
+        reported["prompt"] or DIRECT,
+        reported["dataset"],
+        reported["modality"],
+        reported["llm"],
+        closed=reported.get("closed", False),
+    )
 
 
-def _readings(one: dict[str, list[Any]], order: str) -> list[Reading | None]:
-    columns = (one[order], one[f"{order}_provenance"], one[f"{order}_reference"])
-    return [Reading(*row) if row[1] else None for row in zip(*columns, strict=True)]
+def _readings(
+    labels: list[Label | None], provenances: list[Provenance | None], references: list[Label | None]
+) -> list[Reading | None]:
+    rows = zip(labels, provenances, references, strict=True)
+    return [Reading(label, how, reference or "same") if how else None for label, how, reference in rows]
 
 
-def _stand_ins(dataset: dict[str, Any]) -> list[Pair]:
+def _stand_ins(dataset: Described) -> list[Pair]:
     rows = zip(dataset["keys"], dataset["labels"], strict=True)
     return [Pair(key, Clip(key.partition(":")[2]), "", "", label) for key, label in rows]

@@ -10,18 +10,22 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from emoprefer_bench import cases
-from emoprefer_bench.cases import SUBTITLE, Case, Round, Tally
+from emoprefer_bench.cases import SUBTITLE, Case
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import EXCHANGED, Clip, Label, Pair
 from emoprefer_bench.replay.npz import Answers, ReplayError, read
-from emoprefer_bench.verdicts import Reading
+from emoprefer_bench.trial.result import result
+from emoprefer_bench.trial.tally import Tally
+from emoprefer_bench.verdicts import Reading, Round
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from emoprefer_bench.document.types import Dataset as Described
+    from emoprefer_bench.document.types import Engine, Engines, NamedCase, ScoredResult
 
 PROMPTS = {"normal": "S1", "cot-answer": "S2", "cot-answer2": "S3", "cot-answer3": "S4"}
 ON_THE_WAY = ("cot-description", "cot-reasoning")
@@ -64,11 +68,11 @@ class Recording:
     case: Case
     rounds: tuple[RoundFiles, ...]
 
-    def load(self, dataset: Dataset | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def load(self, dataset: Dataset | None = None) -> tuple[ScoredResult, Described]:
         """Read and score it, see `load`."""
         return load(self, dataset)
 
-    def named(self) -> dict[str, Any]:
+    def named(self) -> NamedCase:
         """Give what identifies the case in a report."""
         return {**self.case.named(), "id": self.id}
 
@@ -100,7 +104,7 @@ def find(folder: Path) -> Found:
     return Found(tuple(_recordings(files)), ignored)
 
 
-def load(recording: Recording, dataset: Dataset | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+def load(recording: Recording, dataset: Dataset | None = None) -> tuple[ScoredResult, Described]:
     """Read and score a recording: the case and its data set, as both stand in a report's document.
 
     The labels of all files must agree, and with those of `dataset` where it is given. Without it, texts and clips are
@@ -117,8 +121,11 @@ def load(recording: Recording, dataset: Dataset | None = None) -> tuple[dict[str
     tally = Tally(recording.case, known.pairs, [Round(_readings(f.verdicts), _readings(r.verdicts)) for f, r in rounds])
     tally.used = 2 * len(rounds) * len(known.pairs)
     files = {answers.path.name: answers.digest for both in rounds for answers in both}
-    engine = {"judge": _engine(recording.case.model, files), "llm": _engine(recording.case.llm, files)}
-    return {**cases.result(tally, engine), **recording.named(), "transcript": None}, known.described()
+    engine: Engines = {
+        "judge": _engine(recording.case.model, files),
+        "llm": _engine(recording.case.llm, files) if recording.case.llm else None,
+    }
+    return {**result(tally, engine), **recording.named()}, known.described()
 
 
 def _case(name: re.Match[str]) -> Case:
@@ -177,8 +184,6 @@ def _stand_in(name: str, labels: Sequence[Label | None]) -> Dataset:
     return Dataset(name, [Pair(f"{row:05}:", Clip(f"row {row}"), "", "", label) for row, label in enumerate(labels)])
 
 
-def _engine(name: str | None, files: dict[str, str]) -> dict[str, Any] | None:
-    if name is None:
-        return None
+def _engine(name: str, files: dict[str, str]) -> Engine:
     identity = {"engine": "replay", "files": files}
     return {"name": name, "engine": "replay", "device": None, "identity": identity, "sampling": None, "greedy": None}

@@ -1,54 +1,28 @@
-"""What the tables of every form share: which cases stand in them, in which order, and what a cell says."""
+"""What the tables of every form share: what they call a judge and a data set, and why cases have no scores."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-Document = dict[str, Any]
-Case = dict[str, Any]
+from emoprefer_bench.document.cases import is_control
+
+if TYPE_CHECKING:
+    from emoprefer_bench.document.types import Dataset, Document, ReportedCase
 
 PAPER_METRICS = ("waf2", "acc2", "waf3", "acc3", "swap")
 
 
-def scored(document: Document, dataset: str) -> list[Case]:
-    """The data set's cases that have scores: the controls first, then the judges, by rising two-class WAF."""
-    cases = [case for case in document["cases"] if case["dataset"] == dataset and "scores" in case]
-    return sorted(cases, key=lambda case: (not is_control(case), waf2(case)))
-
-
-def is_control(case: Case) -> bool:
-    """Whether the case's judge looks at nothing but the two texts."""
-    return case["modality"] is None
-
-
-def waf2(case: Case) -> float:
-    """What cases are ordered by: two-class WAF, below all others where there is none."""
-    mean = case["scores"]["waf2"]["mean"]
-    return -1.0 if mean is None else float(mean)
-
-
-def judge(case: Case) -> str:
+def judge(case: ReportedCase) -> str:
     """The judge's name, with what a reader must know of it."""
     remarks = ["control"] if is_control(case) else []
-    remarks += [case["variant"]] if case.get("variant") else []
-    remarks += [] if case["complete"] else ["incomplete"]
-    return f"{case['model']} ({', '.join(remarks)})" if remarks else str(case["model"])
+    if variant := case.get("variant"):
+        remarks.append(variant)
+    if not case["complete"]:
+        remarks.append("incomplete")
+    return f"{case['model']} ({', '.join(remarks)})" if remarks else case["model"]
 
 
-def percent(score: dict[str, Any], *, interval: bool = False) -> str:
-    """A score in percent: mean, standard deviation where there were several rounds, and the interval if asked for."""
-    if score["mean"] is None:
-        return "-"
-    text = f"{100 * score['mean']:.2f}"
-    if score["sd"] is not None:
-        text += f"±{100 * score['sd']:.2f}"
-    if interval and score["interval"]:
-        low, high = score["interval"]
-        text += f" [{100 * low:.1f}, {100 * high:.1f}]"
-    return text
-
-
-def about(name: str, dataset: dict[str, Any]) -> str:
+def about(name: str, dataset: Dataset) -> str:
     """A data set in one line."""
     return f"{name}: {dataset['rows']} pairs, {dataset['labelled']} labelled, {dataset['clips']} clips"
 
@@ -57,12 +31,18 @@ def reasons(document: Document) -> list[str]:
     """Why cases failed or have no scores: one line for each reason, skipped cases in one line together."""
     counted: dict[tuple[str, str], list[str]] = {}
     for case in document["cases"]:
-        if case["outcome"] == "skipped":
-            counted.setdefault(("skipped", "for want of data, GPUs or packages"), []).append(case["id"])
-        elif case["outcome"] != "passed":
-            lines = (case["reason"] or "").strip().splitlines() or ["no reason given"]
-            counted.setdefault((case["outcome"], lines[0]), []).append(case["id"])
+        outcome = case.get("outcome", "passed")
+        if outcome == "skipped":
+            counted.setdefault((outcome, "for want of data, GPUs or packages"), []).append(case["id"])
+        elif outcome != "passed":
+            counted.setdefault((outcome, first_line(case.get("reason"))), []).append(case["id"])
     return [
         f"{ids[0] if len(ids) == 1 else f'{len(ids)} cases'} {outcome}: {reason}"
         for (outcome, reason), ids in counted.items()
     ]
+
+
+def first_line(reason: str | None) -> str:
+    """The first line of a reason."""
+    lines = (reason or "").strip().splitlines()
+    return lines[0] if lines else "no reason given"

@@ -1,4 +1,4 @@
-"""Two reports side by side: what changed from the first to the second, tested on the rows that both have.
+"""Two reports side by side: what changed from the one before to the one after, tested on the rows that both have.
 
 Rows are matched by key and digest (clip, texts, label), so a data set that changed in between is never compared as if
 it were the same: the rows that changed are left out, and said.
@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from emoprefer_bench.document.cases import is_scored, scored
 from emoprefer_bench.document.rows import clip_of, has_verdicts, shared_rows, verdicts
-from emoprefer_bench.reports import cells
+from emoprefer_bench.reports import cells, numbers
 from emoprefer_bench.scoring import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emoprefer_bench.document.rows import Dataset
-    from emoprefer_bench.pairs import Label
-    from emoprefer_bench.reports.cells import Case, Document
+    from emoprefer_bench.document.types import Dataset, Document, ScoredCase
     from emoprefer_bench.scoring.statistics import Difference
 
 METRICS = (*cells.PAPER_METRICS, "answered")
@@ -29,7 +28,7 @@ FLIPS_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class CaseChange:
-    """A case in two reports. `differences` are second minus first; `flipped` are keys of rows whose verdict changed.
+    """A case in two reports. `differences` are after minus before; `flipped` are keys of rows whose verdict changed.
 
     Both are over the `rows` that both reports have, with verdicts in each. A flip is one of the reference's reading, in
     the first round and the order as it stands.
@@ -41,105 +40,95 @@ class CaseChange:
     flipped: list[tuple[str, str, str]]
 
 
-def render(old: Document, new: Document, metrics: Sequence[str] = METRICS) -> str:
+def render(before: Document, after: Document, metrics: Sequence[str] = METRICS) -> str:
     """The comparison as text: for each data set what changed in it, then each case that both reports have."""
     blocks = []
-    for name in dict.fromkeys([*old["datasets"], *new["datasets"]]):
-        if name not in old["datasets"] or name not in new["datasets"]:
-            blocks.append(f"{name}: only in the {'second' if name in new['datasets'] else 'first'} report")
+    for name in dict.fromkeys([*before["datasets"], *after["datasets"]]):
+        if name not in before["datasets"] or name not in after["datasets"]:
+            blocks.append(f"{name}: only in the report {'after' if name in after['datasets'] else 'before'}")
             continue
-        found = changes(old, new, name, metrics)
-        blocks += [_about(name, old["datasets"][name], new["datasets"][name]), _table(found, metrics), _flips(found)]
-    blocks.append(_alone(old, new))
+        of_dataset = changes(before, after, name, metrics)
+        about = _about(name, before["datasets"][name], after["datasets"][name])
+        blocks += [about, _table(of_dataset, metrics), _flips(of_dataset)]
+    blocks.append(_alone(before, after))
     return "\n\n".join(block for block in blocks if block)
 
 
-def changes(old: Document, new: Document, dataset: str, metrics: Sequence[str] = METRICS) -> list[CaseChange]:
-    """Compare every case of a data set that has scores in both reports, the best of the second one last."""
-    rows = shared_rows(old["datasets"][dataset], new["datasets"][dataset])
-    before = {case["id"]: case for case in cells.scored(old, dataset)}
-    keys = new["datasets"][dataset]["keys"]
-    labels = new["datasets"][dataset]["labels"]
+def changes(before: Document, after: Document, dataset: str, metrics: Sequence[str] = METRICS) -> list[CaseChange]:
+    """Compare every case of a data set that has scores in both reports, the best of the one after last."""
+    rows = shared_rows(before["datasets"][dataset], after["datasets"][dataset])
+    old = {case["id"]: case for case in scored(before, dataset)}
     return [
-        _change(before[case["id"]], case, rows, keys, labels, metrics)
-        for case in cells.scored(new, dataset)
-        if case["id"] in before
+        _change(old[case["id"]], case, rows, after["datasets"][dataset], metrics)
+        for case in scored(after, dataset)
+        if case["id"] in old
     ]
 
 
 def _change(
-    old: Case,
-    new: Case,
-    shared: list[tuple[int, int]],
-    keys: list[str],
-    labels: list[Label | None],
-    metrics: Sequence[str],
+    before: ScoredCase, after: ScoredCase, shared: list[tuple[int, int]], dataset: Dataset, metrics: Sequence[str]
 ) -> CaseChange:
-    both = [(before, after) for before, after in shared if has_verdicts(old, before) and has_verdicts(new, after)]
-    first, second = verdicts(old, [before for before, _ in both]), verdicts(new, [after for _, after in both])
-    of_rows = [keys[after] for _, after in both]
-    differences = (
-        statistics.paired_difference(
-            [labels[after] for _, after in both], [clip_of(key) for key in of_rows], second, first, metrics=metrics
-        )
-        if both
-        else {}
-    )
-    told = zip(of_rows, first[0].forward_reference, second[0].forward_reference, strict=True)
-    flipped = [(key, str(before), str(after)) for key, before, after in told if before != after]
-    return CaseChange(new["id"], len(both), differences, flipped)
+    both = [(old, new) for old, new in shared if has_verdicts(before, old) and has_verdicts(after, new)]
+    was, is_now = verdicts(before, [old for old, _ in both]), verdicts(after, [new for _, new in both])
+    keys = [dataset["keys"][new] for _, new in both]
+    labels = [dataset["labels"][new] for _, new in both]
+    clips = [clip_of(key) for key in keys]
+    differences = statistics.paired_difference(labels, clips, is_now, was, metrics=metrics) if both else {}
+    rows = zip(keys, was[0].forward_reference, is_now[0].forward_reference, strict=True)
+    flipped = [(key, str(old), str(new)) for key, old, new in rows if old != new]
+    return CaseChange(after["id"], len(both), differences, flipped)
 
 
-def _about(name: str, old: Dataset, new: Dataset) -> str:
-    about = cells.about(name, new)
-    if old["digest"] == new["digest"]:
+def _about(name: str, before: Dataset, after: Dataset) -> str:
+    about = cells.about(name, after)
+    if before["digest"] == after["digest"]:
         return about
-    changed = new["rows"] - len(shared_rows(old, new))
+    changed = after["rows"] - len(shared_rows(before, after))
     return (
-        f"{about}\nANOTHER DATA SET: {changed} of its {new['rows']} rows are not among the first report's "
-        f"{old['rows']} with the same clip, texts and label; the rows that both have are compared"
+        f"{about}\nANOTHER DATA SET: {changed} of its {after['rows']} rows are not among the {before['rows']} of the "
+        "report before with the same clip, texts and label; the rows that both have are compared"
     )
 
 
-def _table(found: list[CaseChange], metrics: Sequence[str]) -> str:
+def _table(of_dataset: list[CaseChange], metrics: Sequence[str]) -> str:
     rows = [
         [change.id if metric == metrics[0] else "", metric, *_cells(change.differences[metric])]
-        for change in found
+        for change in of_dataset
         for metric in metrics
         if metric in change.differences
     ]
-    heads = ["case", "metric", "first", "second", "difference", "95% interval", "p"]
+    heads = ["case", "metric", "before", "after", "difference", "95% interval", "p"]
     align = ["left", "left", *["right"] * (len(heads) - 2)]
     return tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=align) if rows else ""
 
 
 def _cells(difference: Difference) -> list[str]:
-    interval, p = difference["interval"], difference["p_two_sided"]
     return [
-        *("-" if (value := difference[side]) is None else f"{100 * value:.2f}" for side in ("second", "first")),
-        "-" if difference["difference"] is None else f"{100 * difference['difference']:+.2f}",
-        f"[{100 * interval[0]:+.1f}, {100 * interval[1]:+.1f}]" if interval else "-",
-        "-" if p is None else f"{p:.3f}" if p >= 0.001 else "<0.001",  # noqa: PLR2004  # what three decimals can show
+        numbers.percent(difference["other"]),
+        numbers.percent(difference["score"]),
+        numbers.points(difference["difference"]),
+        numbers.points_interval(difference["interval"]),
+        numbers.p(difference["p_two_sided"]),
     ]
 
 
-def _flips(found: list[CaseChange]) -> str:
+def _flips(of_dataset: list[CaseChange]) -> str:
     lines = []
-    for change in found:
+    for change in of_dataset:
         if not change.rows:
             lines.append(f"{change.id}: no row has verdicts in both reports")
             continue
         lines.append(f"{change.id}: {len(change.flipped)} of {_count(change.rows, 'verdict')} flipped")
-        lines += [f"  {key}: {before} -> {after}" for key, before, after in change.flipped[:FLIPS_SHOWN]]
+        lines += [f"  {key}: {was} -> {is_now}" for key, was, is_now in change.flipped[:FLIPS_SHOWN]]
         if len(change.flipped) > FLIPS_SHOWN:
             lines.append(f"  and {len(change.flipped) - FLIPS_SHOWN} more")
     return "\n".join(lines)
 
 
-def _alone(old: Document, new: Document) -> str:
-    ids = [{case["id"] for case in document["cases"] if "scores" in case} for document in (old, new)]
-    sides = (("first", ids[0] - ids[1]), ("second", ids[1] - ids[0]))
-    return "\n".join(f"scores only in the {side} report: {', '.join(sorted(alone))}" for side, alone in sides if alone)
+def _alone(before: Document, after: Document) -> str:
+    was, is_now = ({case["id"] for case in document["cases"] if is_scored(case)} for document in (before, after))
+    sides = (("before", was - is_now), ("after", is_now - was))
+    return "\n".join(f"scores only in the report {side}: {', '.join(sorted(alone))}" for side, alone in sides if alone)
 
 
 def _count(number: int, noun: str) -> str:

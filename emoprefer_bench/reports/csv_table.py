@@ -12,12 +12,12 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.reports import cells
+from emoprefer_bench.document.cases import scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from emoprefer_bench.reports.cells import Case, Document
+    from emoprefer_bench.document.types import Document, ScoredCase
 
 NAMED = ("dataset", "case", "model", "prompt", "modality", "llm", "variant")
 OF_CASE = (*NAMED, "closed", "outcome", "complete", "rows", "labelled")
@@ -30,12 +30,12 @@ def render(document: Document) -> str:
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     for dataset in document["datasets"]:
-        for case in cells.scored(document, dataset):
+        for case in scored(document, dataset):
             table.writerows(_rows(case))
     return text.getvalue()
 
 
-def _rows(case: Case) -> Iterable[dict[str, Any]]:
+def _rows(case: ScoredCase) -> Iterable[dict[str, Any]]:
     of_case = {column: _cell(case.get(column)) for column in OF_CASE} | {"case": case["id"]}
     for metric, score in case["scores"].items():
         low, high = score["interval"] or (None, None)

@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-Case = dict[str, Any]
-Comparison = dict[str, Any]
+from emoprefer_bench.document.cases import is_scored
+from emoprefer_bench.reports.numbers import p, p_is, percent, points, points_interval
+
+if TYPE_CHECKING:
+    from emoprefer_bench.document.types import Comparison, ComparisonKind, ReportedCase
 
 SURE = 0.05
 WORDS = {"fail": "failed", "inconclusive": "inconclusive", "warn": "warning"}
 
 
-def against_controls(cases: list[Case], metric: str = "waf2") -> list[str]:
+def against_controls(cases: Sequence[ReportedCase], metric: str = "waf2") -> list[str]:
     """For each judge one line: whether it beats the best control on the same rows, by how much, and how surely."""
     lines = []
     for case in cases:
-        known = [one for one in _comparisons(case, "control", metric) if one["difference"] is not None]
+        known = [control for control in _comparisons(case, "control", metric) if control["difference"] is not None]
         if known:
-            best = max(known, key=lambda one: float(one["other"]))
+            best = max(known, key=lambda control: control["other"] or 0.0)
             lines.append(f"{case['id']} {_verdict(best)} {best['against']}: {_difference(best)}")
     return lines
 
 
-def against_variants(cases: list[Case], metric: str = "waf2") -> list[str]:
+def against_variants(cases: Sequence[ReportedCase], metric: str = "waf2") -> list[str]:
     """For each audited judge a line for each of its variants: how much of the score needs the clip."""
     return [
-        f"{case['id']} {_verdict(one)} {one['against']}: {_difference(one)}"
+        f"{case['id']} {_verdict(variant)} {variant['against']}: {_difference(variant)}"
         for case in cases
-        for one in _comparisons(case, "variant", metric)
-        if one["difference"] is not None
+        for variant in _comparisons(case, "variant", metric)
+        if variant["difference"] is not None
     ]
 
 
-def noise(cases: list[Case]) -> list[str]:
+def noise(cases: Sequence[ReportedCase]) -> list[str]:
     """For each case of which rows were asked again, how often the engine did not repeat itself."""
     return [
-        f"{case['id']}: {found['flips']} of {found['verdicts']} verdicts flipped when {found['rows']} rows were asked "
-        f"again ({_percent(found['rate'])}%)"
+        f"{case['id']}: {again['flips']} of {again['verdicts']} verdicts flipped when {again['rows']} rows were asked "
+        f"again ({percent(again['rate'])}%)"
         for case in cases
-        if (found := case.get("noise"))
+        if (again := case.get("noise"))
     ]
 
 
-def restarts(cases: list[Case]) -> list[str]:
+def restarts(cases: Sequence[ReportedCase]) -> list[str]:
     """For each model whose engine died on the way, how often: such a run is slow, and its log says why."""
     times: dict[str, int] = {}
     for case in cases:
@@ -57,32 +61,32 @@ def restarts(cases: list[Case]) -> list[str]:
     ]
 
 
-def deltas(cases: list[Case], metrics: tuple[str, ...] = ("waf2", "acc2", "swap")) -> str:
+def deltas(cases: Sequence[ReportedCase], metrics: tuple[str, ...] = ("waf2", "acc2", "swap")) -> str:
     """A table of what changed since the baseline; empty where nothing was compared."""
-    found = [(case, one) for case in cases for metric in metrics for one in _comparisons(case, "baseline", metric)]
-    if not found:
+    compared = [(case, each) for case in cases for metric in metrics for each in _comparisons(case, "baseline", metric)]
+    if not compared:
         return ""
     rows = [
         [
             case["model"],
             case["prompt"] or "-",
             case["dataset"],
-            one["metric"],
-            _percent(one["score"]),
-            _percent(one["other"]),
-            _points(one["difference"]),
-            _interval(one["interval"]),
-            _p(one["p_two_sided"]),
+            comparison["metric"],
+            percent(comparison["other"]),
+            percent(comparison["score"]),
+            points(comparison["difference"]),
+            points_interval(comparison["interval"]),
+            p(comparison["p_two_sided"]),
         ]
-        for case, one in found
+        for case, comparison in compared
     ]
-    heads = ["judge", "prompt", "data set", "metric", "now", "then", "difference", "95% interval", "p"]
+    heads = ["judge", "prompt", "data set", "metric", "before", "after", "difference", "95% interval", "p"]
     sides = [*["left"] * 4, *["right"] * 5]
     table = tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=sides)
-    return f"compared with the baseline {found[0][1]['against']}\n{table}"
+    return f"compared with the baseline {compared[0][1]['against']}\n{table}"
 
 
-def gates(cases: list[Case]) -> str:
+def gates(cases: Sequence[ReportedCase]) -> str:
     """How many decisions passed, and a line for each that did not; empty where nothing was decided."""
     outcomes = [decision["outcome"] for case in cases for decision in case.get("gate") or ()]
     if not outcomes:
@@ -92,50 +96,33 @@ def gates(cases: list[Case]) -> str:
     return "\n".join([head, *(f"  {line}" for line in gate_lines(cases))])
 
 
-def gate_lines(cases: list[Case]) -> list[str]:
+def gate_lines(cases: Sequence[ReportedCase]) -> list[str]:
     """A line for each decision that is no pass, the failed ones first."""
     decisions = [decision for case in cases for decision in case.get("gate") or ()]
     return [
-        f"{word}: {one['message']}" for outcome, word in WORDS.items() for one in decisions if one["outcome"] == outcome
+        f"{word}: {decision['message']}"
+        for outcome, word in WORDS.items()
+        for decision in decisions
+        if decision["outcome"] == outcome
     ]
 
 
-def _comparisons(case: Case, kind: str, metric: str) -> list[Comparison]:
-    return [one for one in case.get("comparisons") or () if one["kind"] == kind and one["metric"] == metric]
+def _comparisons(case: ReportedCase, kind: ComparisonKind, metric: str) -> list[Comparison]:
+    comparisons = case["comparisons"] if is_scored(case) else []
+    return [comparison for comparison in comparisons if comparison["kind"] == kind and comparison["metric"] == metric]
 
 
-def _verdict(one: Comparison) -> str:
+def _verdict(comparison: Comparison) -> str:
     """Whether the judge beats the other: no more is claimed than p allows."""
-    if one["p_two_sided"] >= SURE:
+    p, difference = comparison["p_two_sided"], comparison["difference"]
+    if p is None or difference is None or p >= SURE:
         return "can't be told from"
-    return "beats" if one["difference"] > 0 else "is beaten by"
+    return "beats" if difference > 0 else "is beaten by"
 
 
-def _difference(one: Comparison) -> str:
+def _difference(comparison: Comparison) -> str:
     return (
-        f"{one['metric']} {_percent(one['score'])} against {_percent(one['other'])}, "
-        f"{_points(one['difference'])} points {_interval(one['interval'])}, {_told(one['p_two_sided'])}"
+        f"{comparison['metric']} {percent(comparison['score'])} against {percent(comparison['other'])}, "
+        f"{points(comparison['difference'])} points {points_interval(comparison['interval'])}, "
+        f"{p_is(comparison['p_two_sided'])}"
     )
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f}"
-
-
-def _points(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:+.2f}"
-
-
-def _interval(bounds: list[float] | None) -> str:
-    return f"[{100 * bounds[0]:+.1f}, {100 * bounds[1]:+.1f}]" if bounds else "-"
-
-
-def _told(p: float | None) -> str:
-    said = _p(p)
-    return f"p {said[0]} {said[1:]}" if said.startswith("<") else f"p = {said}"
-
-
-def _p(p: float | None) -> str:
-    if p is None:
-        return "-"
-    return f"{p:.3f}" if p >= 0.001 else "<0.001"  # noqa: PLR2004  # what three decimals can show

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-Document = dict[str, Any]
+from emoprefer_bench.document.cases import is_scored
+
+if TYPE_CHECKING:
+    from emoprefer_bench.document.types import Document
 
 
 def publish(document: Document, environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -30,7 +33,7 @@ def append_summary(document: Document, path: Path) -> None:
     """Append the tables and what the gates said. Raises OSError."""
     from emoprefer_bench.reports import findings, markdown  # noqa: PLC0415  # only where a summary is wanted
 
-    judged = [case for case in document["cases"] if "scores" in case]
+    judged = [case for case in document["cases"] if is_scored(case)]
     notes = [
         *findings.against_controls(judged),
         *findings.against_variants(judged),
@@ -47,7 +50,7 @@ def annotation(document: Document) -> str | None:
         decision
         for case in document["cases"]
         for decision in case.get("gate") or ()
-        if decision["outcome"] == "fail" or (decision["outcome"] == "inconclusive" and case["outcome"] == "failed")
+        if decision["outcome"] == "fail" or (decision["outcome"] == "inconclusive" and case.get("outcome") == "failed")
     ]
     if not failed:
         return None

@@ -15,11 +15,14 @@ import zlib
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from emoprefer_bench.reports.page import embedded
 from emoprefer_bench.reports.page.pairs import Browsable, browsable
 from emoprefer_bench.reports.page.summary import summary
+
+if TYPE_CHECKING:
+    from emoprefer_bench.document.types import Document
 
 SCRIPTS = (
     "dom.js",
@@ -36,15 +39,15 @@ MEANT_TO_HTML = str.maketrans({character: f"\\u{ord(character):04x}" for charact
 PACK = 2_000_000  # characters of text a block, so that a browser never reads for long at a stretch
 
 
-def write(document: dict[str, Any], path: Path, transcripts: Path | None = None, *, embed_media: bool = False) -> None:
-    """Write the page, with links to clips relative to it. Raises ValueError for transcripts of another run."""
+def write(document: Document, path: Path, transcripts: Path | None = None, *, embed_media: bool = False) -> None:
+    """Write the page, with links to clips relative to it. Raises FormError for transcripts of another run."""
     path.parent.mkdir(parents=True, exist_ok=True)
     page = render(document, transcripts, embed_media=embed_media, beside=path.parent.absolute())
     path.write_text(page, encoding="ascii", newline="\n")
 
 
 def render(
-    document: dict[str, Any],
+    document: Document,
     transcripts: Path | None = None,
     *,
     embed_media: bool = False,
@@ -54,7 +57,7 @@ def render(
 
     `transcripts` is the run's folder of that name: without it the browser of pairs has verdicts but no texts. Clips are
     linked, relative to the folder `beside` where it is given; with `embed_media` they are in the page, small. Raises
-    ValueError for transcripts of another run.
+    FormError for transcripts of another run.
     """
     pairs = browsable(document, transcripts, beside)
     script = '"use strict";\n(() => {\n' + "\n".join(_read(name) for name in SCRIPTS) + "})();\n"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.reports import cells
+from emoprefer_bench.document.cases import is_control, scored, waf2
+from emoprefer_bench.reports import cells, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from emoprefer_bench.reports.cells import Case, Document
+    from emoprefer_bench.document.types import Document, ScoredCase
 
 HEADS = ("WAF$_2$", "ACC$_2$", "WAF$_3$", "ACC$_3$", "Swap")
 RULE = r"\midrule"
@@ -55,17 +56,20 @@ def paper_rows(document: Document, dataset: str) -> list[str]:
     Controls, variants and incomplete cases have none, nor have cases without labels. A model that was asked by several
     modalities has a row for each. Where two prompts are equally good, the first is shown.
     """
-    best: dict[tuple[str, str], Case] = {}
-    for case in sorted(cells.scored(document, dataset), key=lambda case: case["prompt"] or ""):
+    best: dict[tuple[str, str | None], ScoredCase] = {}
+    for case in sorted(scored(document, dataset), key=lambda case: case["prompt"] or ""):
         judge = (case["model"], case["modality"])
-        judges = not cells.is_control(case) and not case.get("variant")
+        judges = not is_control(case) and not case.get("variant")
         if not judges or not case["complete"] or case["scores"]["waf2"]["mean"] is None:
             continue
-        if judge not in best or cells.waf2(case) > cells.waf2(best[judge]):
+        if judge not in best or waf2(case) > waf2(best[judge]):
             best[judge] = case
     models = [model for model, _ in best]
-    shown = sorted(best.values(), key=cells.waf2)
-    rows = {closed: [_paper_row(case, models) for case in shown if _closed(case) is closed] for closed in (False, True)}
+    shown = sorted(best.values(), key=waf2)
+    rows = {
+        closed: [_paper_row(case, models) for case in shown if case.get("closed", False) is closed]
+        for closed in (False, True)
+    }
     return [*rows[False], *([RULE] if all(rows.values()) else []), *rows[True]]
 
 
@@ -74,10 +78,10 @@ def escaped(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in _one_line(text))
 
 
-def _paper_row(case: Case, models: list[str]) -> str:
+def _paper_row(case: ScoredCase, models: list[str]) -> str:
     name = f"{case['model']} ({case['modality']})" if models.count(case["model"]) > 1 else case["model"]
     scores = (case["scores"][metric] for metric in cells.PAPER_METRICS)
-    values = (rf"{100 * score['mean']:.2f}$\pm${100 * (score['sd'] or 0):.2f}" for score in scores)
+    values = (rf"{numbers.percent(score['mean'])}$\pm${numbers.percent(score['sd'] or 0.0)}" for score in scores)
     return _row([escaped(name), case["prompt"] or "--", *values])
 
 
@@ -86,17 +90,17 @@ def _paper_table(document: Document, dataset: str) -> str:
 
 
 def _all_prompts(document: Document, dataset: str) -> str:
-    cases = cells.scored(document, dataset)
-    controls = [_row(_with_intervals(case)) for case in cases if cells.is_control(case)]
-    judges = [_row(_with_intervals(case)) for case in cases if not cells.is_control(case)]
+    cases = scored(document, dataset)
+    controls = [_row(_with_intervals(case)) for case in cases if is_control(case)]
+    judges = [_row(_with_intervals(case)) for case in cases if not is_control(case)]
     rule = [RULE] if controls and judges else []
     return "\n".join([_ABOUT_ALL, *_tabular(["Model", "Prompt", "Input", *HEADS], [*controls, *rule, *judges])])
 
 
-def _with_intervals(case: Case) -> Iterable[str]:
+def _with_intervals(case: ScoredCase) -> Iterable[str]:
     yield from (escaped(cells.judge(case)), case["prompt"] or "--", escaped(case["modality"] or "texts"))
     for metric in cells.PAPER_METRICS:
-        yield cells.percent(case["scores"][metric], interval=True).replace("±", r"$\pm$").replace("-", "--")
+        yield numbers.score(case["scores"][metric], with_interval=True).replace("±", r"$\pm$").replace("-", "--")
 
 
 def _tabular(heads: list[str], rows: list[str]) -> list[str]:
@@ -106,10 +110,6 @@ def _tabular(heads: list[str], rows: list[str]) -> list[str]:
 
 def _row(values: Iterable[str]) -> str:
     return "& ".join(values) + r"\\"
-
-
-def _closed(case: Case) -> bool:
-    return bool(case.get("closed", False))
 
 
 def _one_line(text: str) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from emoprefer_bench.reports import cells
+from emoprefer_bench.document.cases import scored
+from emoprefer_bench.reports import cells, numbers
 
 if TYPE_CHECKING:
-    from emoprefer_bench.reports.cells import Case, Document
+    from emoprefer_bench.document.types import Document, ScoredCase
 
 METRICS = (*cells.PAPER_METRICS, "answered")
 WITH_INTERVAL = ("waf2", "swap")
@@ -21,7 +22,7 @@ def render(document: Document) -> str:
     """One table a data set, controls first; under them what failed and what was not run."""
     blocks = []
     for name, dataset in document["datasets"].items():
-        blocks += [f"### {escaped(cells.about(name, dataset))}", _table(cells.scored(document, name))]
+        blocks += [f"### {escaped(cells.about(name, dataset))}", _table(scored(document, name))]
     blocks.append("In percent; in brackets the 95% interval over clips. A control looks at nothing but the two texts.")
     blocks.append("\n".join(f"- {escaped(reason)}" for reason in cells.reasons(document)))
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -33,12 +34,12 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|~#&@!$^])", r"\\\1", one_line)
 
 
-def _table(cases: list[Case]) -> str:
+def _table(cases: list[ScoredCase]) -> str:
     rows = [
         [
             escaped(cells.judge(case)),
             case["prompt"] or "",
-            *(cells.percent(case["scores"][metric], interval=metric in WITH_INTERVAL) for metric in METRICS),
+            *(numbers.score(case["scores"][metric], with_interval=metric in WITH_INTERVAL) for metric in METRICS),
         ]
         for case in cases
     ]

@@ -6,21 +6,27 @@ import csv
 import io
 import zipfile
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from emoprefer_bench.pairs import LABELS, Label
+from emoprefer_bench.data import datasets
+from emoprefer_bench.document.cases import is_control, is_scored
+from emoprefer_bench.errors import EmopreferError
+from emoprefer_bench.pairs import Label
+from emoprefer_bench.reports.forms import FormError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from emoprefer_bench.data.datasets import Source
+    from emoprefer_bench.document.types import Document, ScoredCase
     from emoprefer_bench.pairs import Pair
 
 # The earliest date that a zip can hold: the same predictions are then the same bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-class PredictionsError(Exception):
+class PredictionsError(EmopreferError):
     """A case has no prediction for some row; the message says which."""
 
 
@@ -33,21 +39,21 @@ class Prediction(NamedTuple):
     preference: Label
 
 
-def predictions(case: dict[str, Any], pairs: Sequence[Pair]) -> list[Prediction]:
+def predictions(case: ScoredCase, pairs: Sequence[Pair]) -> list[Prediction]:
     """What a case of the report's document says of each pair of its data set, in row order.
 
     Every row must have a verdict, so the reference's reading is taken: an answer that can't be read counts as what it
     mentions first, or else as `same`. Of several rounds the most frequent verdict is taken, and of equally frequent
     ones the earliest. Only the order as it stands counts. Raises PredictionsError where a row was not answered.
     """
-    rounds = [one["forward_reference"] for one in case["verdicts"]]
+    rounds = [of_round["forward_reference"] for of_round in case["verdicts"]]
     found = []
     for row, pair in enumerate(pairs):
-        votes = [verdicts[row] for verdicts in rounds if row < len(verdicts)]
-        if not votes or None in votes:
+        votes = [verdict for verdicts in rounds if row < len(verdicts) and (verdict := verdicts[row])]
+        if len(votes) < len(rounds):
             raise PredictionsError(f"{case['id']}: {pair.key} was not answered; run it again, what is answered is kept")
         preference = Counter(votes).most_common(1)[0][0]
-        found.append(Prediction(pair.clip.name, pair.a1, pair.a2, LABELS[LABELS.index(preference)]))
+        found.append(Prediction(pair.clip.name, pair.a1, pair.a2, preference))
     return found
 
 
@@ -65,3 +71,23 @@ def write(path: Path, rows: Iterable[Prediction]) -> Path:
         member.compress_type = zipfile.ZIP_DEFLATED
         archive.writestr(member, text.getvalue())
     return zipped
+
+
+def write_predictions(document: Document, sources: Mapping[str, Source], limit: int | None, path: Path) -> list[str]:
+    """Write what each judge prefers, with a zip beside; with several cases, each to a file with its id in the name.
+
+    `sources` and `limit` are those of the run: where its data sets lie, and how many rows of each it read. Controls and variants make no predictions. Returns a line for each file. Raises FormError.
+    """
+    scored = [case for case in document["cases"] if is_scored(case)]
+    made = [case for case in scored if not is_control(case) and not case.get("variant")]
+    lines = []
+    for case in made:
+        target = path if len(made) == 1 else path.with_name(f"{path.stem}-{case['id']}{path.suffix}")
+        source = sources[case["dataset"]]
+        try:
+            read = datasets.read(source, sound=False, picture=False, subtitles=False, limit=limit)
+            zipped = write(target, predictions(case, read.pairs))
+        except (OSError, PredictionsError, datasets.DatasetError) as error:
+            raise FormError(f"{target}: the predictions can't be written: {error}") from None
+        lines.append(f"predictions: {target}, {zipped}")
+    return lines

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
     from emoprefer_bench.pairs import Label, Pair
-    from emoprefer_bench.scoring.counts import Verdicts
+    from emoprefer_bench.verdicts import Verdicts
 
     Slice = dict[str, Any]
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from emoprefer_bench.scoring import bias, comparisons, metrics, statistics
-from emoprefer_bench.scoring.counts import Verdicts
+from emoprefer_bench.verdicts import Verdicts
 
 if TYPE_CHECKING:
-    from emoprefer_bench.cases import Round
+    from emoprefer_bench.document.types import Bound, Measured, Scored, TreatedScores
     from emoprefer_bench.pairs import Label, Pair
-    from emoprefer_bench.verdicts import Reading
+    from emoprefer_bench.verdicts import Reading, Round
 
 TIES: tuple[Literal["a1", "half", "wrong", "dropped"], ...] = ("a1", "half", "wrong", "dropped")
 UNREAD: tuple[Literal["same", "wrong", "dropped"], ...] = ("same", "wrong", "dropped")
 
 
-def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> dict[str, Any]:
+def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> Scored:
     """Score the rows that have a verdict in both orders and every round (all of them, unless a run was interrupted).
 
     A `control` is not compared with the controls.
@@ -29,13 +29,13 @@ def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> 
     readings = [reading for one in rounds for reading in (*one.forward, *one.exchanged) if reading]
     return {
         **measured([pair.label for pair in answered], [pair.clip.name for pair in answered], verdicts),
-        "provenance": dict(Counter(reading.provenance for reading in readings)),
+        "provenance": dict(Counter[str](reading.provenance for reading in readings)),
         "slices": bias.slices(answered, verdicts[0].forward),
         "comparisons": [] if control else comparisons.with_controls(answered, verdicts),
     }
 
 
-def measured(labels: Sequence[Label | None], clips: Sequence[str], rounds: Sequence[Verdicts]) -> dict[str, Any]:
+def measured(labels: Sequence[Label | None], clips: Sequence[str], rounds: Sequence[Verdicts]) -> Measured:
     """All that verdicts, labels and clips alone give: scores with intervals, policies, bounds and position bias."""
     spreads = metrics.case_metrics(labels, rounds)
     intervals = statistics.cluster_bootstrap(labels, rounds, clips)
@@ -52,24 +52,36 @@ def measured(labels: Sequence[Label | None], clips: Sequence[str], rounds: Seque
     }
 
 
-def _policies(labels: Sequence[Label | None], rounds: Sequence[Verdicts]) -> list[dict[str, Any]]:
+def _policies(labels: Sequence[Label | None], rounds: Sequence[Verdicts]) -> list[TreatedScores]:
     """The four scores of the forward verdicts, means over rounds, under every treatment of ties and unread answers."""
-    return [
-        {"ties": ties, "unread": unread, **_mean([metrics.scores(labels, one.forward, policy) for one in rounds])}
-        for ties in TIES
-        for unread in UNREAD
-        for policy in (metrics.Policy(ties, unread),)
-    ]
+    treated: list[TreatedScores] = []
+    for ties in TIES:
+        for unread in UNREAD:
+            treatment = metrics.Treatment(ties, unread)
+            rounds_scores = [metrics.scores(labels, of_round.forward, treatment) for of_round in rounds]
+            waf2, acc2, waf3, acc3 = (
+                _mean([scores[name] for scores in rounds_scores]) for name in metrics.LABEL_SCORES
+            )
+            treated.append({"ties": ties, "unread": unread, "waf2": waf2, "acc2": acc2, "waf3": waf3, "acc3": acc3})
+    return treated
 
 
-def _bounds(labels: Sequence[Label | None], rounds: Sequence[Verdicts], policy: metrics.Policy) -> dict[str, Any]:
+def _bounds(
+    labels: Sequence[Label | None], rounds: Sequence[Verdicts], treatment: metrics.Treatment
+) -> dict[str, Bound]:
     """How low and how high each of the four scores could be, whatever the unread verdicts meant; means over rounds."""
-    found = [metrics.score_bounds(labels, one.forward, policy) for one in rounds]
-    return {name: _mean([bounds[name] for bounds in found]) for name in metrics.LABEL_SCORES}
+    bounds = [metrics.score_bounds(labels, of_round.forward, treatment) for of_round in rounds]
+    return {
+        name: {
+            "worst": _mean([of_round[name]["worst"] for of_round in bounds]),
+            "best": _mean([of_round[name]["best"] for of_round in bounds]),
+        }
+        for name in metrics.LABEL_SCORES
+    }
 
 
-def _mean(rounds: list[dict[str, float | None]]) -> dict[str, float | None]:
-    return {name: metrics.spread([one[name] for one in rounds])["mean"] for name in (rounds[0] if rounds else ())}
+def _mean(rounds: list[float | None]) -> float | None:
+    return metrics.spread(rounds)["mean"]
 
 
 def _list(interval: tuple[float, float] | None) -> list[float] | None:

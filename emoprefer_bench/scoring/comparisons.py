@@ -1,21 +1,20 @@
-"""Two judges, or two runs of one, on the same rows: as a report holds the comparison, and in one plain line."""
+"""Two judges, or two runs of one, on the same rows, as a report holds the comparison."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
+from emoprefer_bench.cases import VARIANTS
 from emoprefer_bench.document.rows import clip_of, verdicts
-from emoprefer_bench.plugin import controls
-from emoprefer_bench.scoring import statistics
-from emoprefer_bench.scoring.counts import Verdicts
+from emoprefer_bench.scoring import controls, statistics
+from emoprefer_bench.verdicts import Verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from emoprefer_bench.document.types import Comparison, ComparisonKind, Dataset, RanCase, ScoredCase
     from emoprefer_bench.pairs import Label, Pair
-
-    Comparison = dict[str, Any]
 
 HEADLINE = ("waf2", "acc2", "swap")
 DRAWS = 2_000  # a fifth of what a gate decides by: enough for two digits of an interval
@@ -31,19 +30,19 @@ class Rows:
     clips: Sequence[str]
 
     @classmethod
-    def of(cls, dataset: dict[str, Any]) -> Rows:
+    def of(cls, dataset: Dataset) -> Rows:
         """The rows of a data set in a report."""
         return cls(dataset["keys"], dataset["labels"], [clip_of(key) for key in dataset["keys"]])
 
 
-def rounds_of(case: dict[str, Any], rows: int) -> list[Verdicts]:
+def rounds_of(case: RanCase, rows: int) -> list[Verdicts]:
     """The verdicts of a complete case in a report, a `Verdicts` for each round."""
     return verdicts(case, range(rows))
 
 
 def compared(
     against: str,
-    kind: Literal["control", "baseline", "variant"],
+    kind: ComparisonKind,
     rows: Rows,
     own: Sequence[Verdicts],
     other: Sequence[Verdicts],
@@ -55,8 +54,8 @@ def compared(
             "against": against,
             "kind": kind,
             "metric": metric,
-            "score": difference["first"],
-            "other": difference["second"],
+            "score": difference["score"],
+            "other": difference["other"],
             "difference": difference["difference"],
             "interval": list(difference["interval"]) if difference["interval"] else None,
             "p_two_sided": difference["p_two_sided"],
@@ -81,3 +80,16 @@ def with_controls(pairs: Sequence[Pair], rounds: Sequence[Verdicts]) -> list[Com
         said = Verdicts(forward[name], exchanged[name], forward[name], exchanged[name])
         found += compared(name, "control", rows, rounds, [said] * len(rounds))
     return found
+
+
+def with_variants(cases: Sequence[ScoredCase], datasets: Mapping[str, Dataset]) -> None:
+    """Compare every judge in a report with its variants: adds to the `comparisons` of its case."""
+    by_id = {case["id"]: case for case in cases if case["complete"]}
+    for case in by_id.values():
+        variant = case.get("variant")
+        judge = by_id.get(case["id"].removesuffix(f"-{variant}"))
+        if variant not in VARIANTS or judge is None:
+            continue
+        rows = Rows.of(datasets[case["dataset"]])
+        own, other = (rounds_of(each, len(rows.keys)) for each in (judge, case))
+        judge["comparisons"] += compared(variant, "variant", rows, own, other)

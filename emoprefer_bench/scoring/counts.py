@@ -8,7 +8,6 @@ up, which makes the bootstrap of `emoprefer_bench.scoring.resampling` a matrix p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from emoprefer_bench.pairs import Label
+    from emoprefer_bench.verdicts import Verdicts
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
@@ -28,27 +28,6 @@ REFERENCE_READING, STRICT_READING = range(2)
 CONFUSION, FLIPS = range(2)
 
 _CODES: dict[str | None, int] = {"a1": FIRST, "a2": SECOND, "same": SAME, None: NONE}
-
-
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """The verdicts of one round, four sequences in row order.
-
-    `forward` and `exchanged` are the strict readings (None: unread) of the answers about the pair and about the
-    exchanged pair, raw: `a1` on the exchanged pair names the text that stands first there. `forward_reference` and
-    `exchanged_reference` are the reference's readings of the same answers (None counts as `same`, its last resort).
-    """
-
-    forward: Sequence[Label | None]
-    exchanged: Sequence[Label | None]
-    forward_reference: Sequence[Label | None]
-    exchanged_reference: Sequence[Label | None]
-
-    def part(self, rows: slice) -> Verdicts:
-        """The verdicts of some rows."""
-        return Verdicts(
-            self.forward[rows], self.exchanged[rows], self.forward_reference[rows], self.exchanged_reference[rows]
-        )
 
 
 def codes(verdicts: Sequence[Label | None]) -> Codes:

@@ -20,7 +20,6 @@ from emoprefer_bench.scoring.counts import (
     SAME,
     SECOND,
     STRICT_READING,
-    Verdicts,
     plain,
     ratio,
     table,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from emoprefer_bench.pairs import Label
     from emoprefer_bench.scoring.counts import Floats
+    from emoprefer_bench.verdicts import Verdicts
 
     Scores = dict[str, float | None]
 
@@ -49,7 +49,7 @@ _UNREAD = ("same", "wrong", "dropped")
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class Treatment:
     """How the scores treat ties and unread verdicts. Raises ValueError for a treatment that there is none of.
 
     `unread` (a verdict of None) is settled first, in all four scores: it counts as `same`, as `wrong` (a verdict of no
@@ -66,11 +66,11 @@ class Policy:
     def __post_init__(self) -> None:
         for name, value, known in (("ties", self.ties, _TIES), ("unread", self.unread, _UNREAD)):
             if value not in known:
-                raise ValueError(f"the policy for {name} is one of {', '.join(known)}, not {value!r}")
+                raise ValueError(f"the treatment of {name} is one of {', '.join(known)}, not {value!r}")
 
 
-REFERENCE = Policy(ties="a1", unread="same")
-STRICT = Policy(ties="wrong", unread="wrong")
+REFERENCE = Treatment(ties="a1", unread="same")
+STRICT = Treatment(ties="wrong", unread="wrong")
 
 
 class Spread(TypedDict):
@@ -95,29 +95,29 @@ def strict_scores(labels: Sequence[Label | None], predictions: Sequence[Label | 
     return scores(labels, predictions, STRICT)
 
 
-def scores(labels: Sequence[Label | None], predictions: Sequence[Label | None], policy: Policy) -> Scores:
-    """`waf2`, `acc2`, `waf3`, `acc3` of the labelled rows under a policy; None where no row counts.
+def scores(labels: Sequence[Label | None], predictions: Sequence[Label | None], treatment: Treatment) -> Scores:
+    """`waf2`, `acc2`, `waf3`, `acc3` of the labelled rows under a treatment; None where no row counts.
 
     Raises ValueError for sequences of different lengths and for anything but a1, a2, same and None in them.
     """
-    found = scores_from_counts(table(labels, predictions)[:NONE], policy)
+    found = scores_from_counts(table(labels, predictions)[:NONE], treatment)
     return {name: plain(value) for name, value in found.items()}
 
 
-def scores_from_counts(counts: ArrayLike, policy: Policy) -> dict[str, Floats]:
+def scores_from_counts(counts: ArrayLike, treatment: Treatment) -> dict[str, Floats]:
     """Score counts (..., 3, 4) of label by predicted a1, a2, same, none: arrays (...), NaN where no row counts."""
-    two, three = _settled(np.asarray(counts, dtype=np.float64), policy)
+    two, three = _settled(np.asarray(counts, dtype=np.float64), treatment)
     waf2, acc2 = two.waf_and_accuracy()
     waf3, acc3 = three.waf_and_accuracy()
     return {"waf2": waf2, "acc2": acc2, "waf3": waf3, "acc3": acc3}
 
 
 def score_bounds(
-    labels: Sequence[Label | None], predictions: Sequence[Label | None], policy: Policy = STRICT
+    labels: Sequence[Label | None], predictions: Sequence[Label | None], treatment: Treatment = STRICT
 ) -> dict[str, dict[str, float | None]]:
     """How low (`worst`) and high (`best`) each of the four scores could be, whatever the unread verdicts meant.
 
-    An unread verdict may have meant any class of the score; of the policy only the treatment of ties matters. At best
+    An unread verdict may have meant any class of the score; of the treatment only the treatment of ties matters. At best
     each meant its row's label. At worst none did: then accuracy counts it wrong, and WAF gives it the wrong class that
     costs most. The weighted F1 is convex in the number of wrong verdicts for each class, so handing them out one by one
     where it falls most is exact (greedy allocation: Federgruen and Groenevelt, Operations Research 34, 1986).
@@ -127,9 +127,9 @@ def score_bounds(
     counts[:, NONE] = 0
     best = counts.copy()
     best[range(NONE), range(NONE)] += unread
-    high = scores_from_counts(best, policy)
+    high = scores_from_counts(best, treatment)
     low: dict[str, float | None] = {}
-    for known in _settled(counts, policy):
+    for known in _settled(counts, treatment):
         classes = len(known.missed)
         low[f"waf{classes}"], low[f"acc{classes}"] = _lowest(known, unread[:classes])
     return {name: {"worst": low[name], "best": plain(high[name])} for name in LABEL_SCORES}
@@ -168,9 +168,9 @@ def metric_from_tables(counted: Floats, name: str) -> Floats:
     if name not in METRICS:
         raise ValueError(f"there is no metric {name!r}; there are {', '.join(METRICS)}")
     base, strict = name.removeprefix("strict_"), name not in (*LABEL_SCORES, "swap")
-    reading, policy = (STRICT_READING, STRICT) if strict else (REFERENCE_READING, REFERENCE)
+    reading, treatment = (STRICT_READING, STRICT) if strict else (REFERENCE_READING, REFERENCE)
     if base in LABEL_SCORES:
-        two, three = _settled(counted[..., reading, CONFUSION, :NONE, :], policy)
+        two, three = _settled(counted[..., reading, CONFUSION, :NONE, :], treatment)
         waf, accuracy = (two if base.endswith("2") else three).waf_and_accuracy()
         return waf if base.startswith("waf") else accuracy
     flips = counted[..., reading, FLIPS, :, :]
@@ -197,18 +197,18 @@ class _Confusion:
         return ratio((support * f1).sum(-1), rows), ratio(right.sum(-1), rows)
 
 
-def _settled(counts: Floats, policy: Policy) -> tuple[_Confusion, _Confusion]:
+def _settled(counts: Floats, treatment: Treatment) -> tuple[_Confusion, _Confusion]:
     """Settle unread verdicts and ties: the two-class and the three-class confusion of counts (..., 3, 4)."""
     three, unread = counts[..., :NONE].copy(), counts[..., NONE]
-    missed = unread if policy.unread == "wrong" else np.zeros_like(unread)
-    if policy.unread == "same":
+    missed = unread if treatment.unread == "wrong" else np.zeros_like(unread)
+    if treatment.unread == "same":
         three[..., SAME] += unread
     two, ties, missed_in_two = three[..., :SAME, :SAME].copy(), three[..., :SAME, SAME], missed[..., :SAME]
-    if policy.ties == "a1":
+    if treatment.ties == "a1":
         two[..., FIRST] += ties
-    elif policy.ties == "half":
+    elif treatment.ties == "half":
         two += ties[..., None] / 2
-    elif policy.ties == "wrong":
+    elif treatment.ties == "wrong":
         missed_in_two = missed_in_two + ties
     return _Confusion(two, missed_in_two), _Confusion(three, missed)
 

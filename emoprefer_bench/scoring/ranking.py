@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from tabulate import tabulate
 
 from emoprefer_bench.document.rows import clip_of
+from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import LABELS, Label
-from emoprefer_bench.reports.cells import scored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from emoprefer_bench.reports.cells import Case, Document
+    from emoprefer_bench.document.types import Dataset, ScoredCase
     from emoprefer_bench.scoring.counts import Floats
 
 DRAWS = 200
@@ -35,11 +34,11 @@ PRIOR = 0.1
 Writers = tuple[str, str]
 
 
-class RankingError(Exception):
+class RankingError(EmopreferError):
     """There is nothing to rank, or no library to do it; the message says how to mend it."""
 
 
-class Comparison(NamedTuple):
+class Match(NamedTuple):
     """A verdict on the texts of two writers, in the order in which they stood."""
 
     clip: str
@@ -85,17 +84,13 @@ def writers_in(transcript: Path, rows: int) -> list[Writers | None]:
     return found
 
 
-def of_people(
-    labels: Sequence[Label | None], keys: Sequence[str], writers: Sequence[Writers | None]
-) -> list[Comparison]:
+def of_people(labels: Sequence[Label | None], keys: Sequence[str], writers: Sequence[Writers | None]) -> list[Match]:
     """The labelled rows of a data set as comparisons; rows whose writers are unknown or the same tell nothing."""
     rows = zip(labels, keys, writers, strict=True)
-    return [
-        Comparison(clip_of(key), *both, label) for label, key, both in rows if label and both and both[0] != both[1]
-    ]
+    return [Match(clip_of(key), *both, label) for label, key, both in rows if label and both and both[0] != both[1]]
 
 
-def of_judge(case: Case, keys: Sequence[str], writers: Sequence[Writers | None]) -> list[Comparison]:
+def of_judge(case: ScoredCase, keys: Sequence[str], writers: Sequence[Writers | None]) -> list[Match]:
     """The verdicts of a case that were read, of every round and both orders, so that preferring a slot evens out."""
     found = []
     for one in case["verdicts"]:
@@ -104,16 +99,15 @@ def of_judge(case: Case, keys: Sequence[str], writers: Sequence[Writers | None])
     return found
 
 
-def rank_document(
-    document: Document, dataset: str, writers: Sequence[Writers | None], draws: int = DRAWS
+def rank_dataset(
+    dataset: Dataset, cases: Sequence[ScoredCase], writers: Sequence[Writers | None], draws: int = DRAWS
 ) -> list[Ranking]:
-    """Rank the `writers` of a data set's rows by the labels of a report and by each of its cases, as `rank` does."""
-    keys = document["datasets"][dataset]["keys"]
-    people = of_people(document["datasets"][dataset]["labels"], keys, writers)
-    return rank(people, {case["id"]: of_judge(case, keys, writers) for case in scored(document, dataset)}, draws)
+    """Rank the `writers` of a data set's rows by its labels and by each of the cases on it, as `rank` does."""
+    people = of_people(dataset["labels"], dataset["keys"], writers)
+    return rank(people, {case["id"]: of_judge(case, dataset["keys"], writers) for case in cases}, draws)
 
 
-def rank(people: Sequence[Comparison], judges: Mapping[str, Sequence[Comparison]], draws: int = DRAWS) -> list[Ranking]:
+def rank(people: Sequence[Match], judges: Mapping[str, Sequence[Match]], draws: int = DRAWS) -> list[Ranking]:
     """Rank by people, then by each judge. Intervals come from drawing clips, the same draws for all, seeded.
 
     Raises RankingError without any comparison by people, and where evalica is not installed.
@@ -154,7 +148,7 @@ def _cosine(first: Floats, second: Floats) -> Floats:
 
 
 def _ranking(
-    name: str, comparisons: Sequence[Comparison], writers: list[str], strengths: Floats, *agreement: Estimate
+    name: str, comparisons: Sequence[Match], writers: list[str], strengths: Floats, *agreement: Estimate
 ) -> Ranking:
     estimates = {writer: _estimate(strengths[:, column]) for column, writer in enumerate(writers)}
     strongest_first = dict(sorted(estimates.items(), key=lambda item: -item[1].value))
@@ -162,7 +156,7 @@ def _ranking(
 
 
 def _strengths(
-    comparisons: Sequence[Comparison], writers: list[str], clips: list[str], times: NDArray[np.float64]
+    comparisons: Sequence[Match], writers: list[str], clips: list[str], times: NDArray[np.float64]
 ) -> Floats:
     """Fit each row of `times` (draws, clips), which says how often a clip counts: strengths (draws, writers)."""
     cells = {cell: column for column, cell in enumerate(dict.fromkeys(each[1:] for each in comparisons))}
@@ -195,33 +189,3 @@ def _estimate(values: Floats) -> Estimate:
     """The first value is the observed one, the others are the bootstrap's."""
     low, high = np.nanquantile(values[1:], [0.025, 0.975]) if np.isfinite(values[1:]).any() else (np.nan, np.nan)
     return Estimate(float(values[0]), float(low), float(high))
-
-
-def table(rankings: Iterable[Ranking]) -> str:
-    """The rankings as text: how the writers stand, and how far each judge's order is that of people."""
-    rankings = list(rankings)
-    standings = [
-        [ranking.name if place == 1 else "", place, writer, *_shown(estimate)]
-        for ranking in rankings
-        for place, (writer, estimate) in enumerate(ranking.strengths.items(), 1)
-    ]
-    agreement = [
-        [judge.name, judge.comparisons, *_shown(judge.kendall), *_shown(judge.spearman)]
-        for judge in rankings
-        if judge.kendall and judge.spearman
-    ]
-    tables = [_aligned(standings, ["by", "place", "writer", "strength", "95% interval"])]
-    if agreement:
-        heads = ["agreement with people", "verdicts", "Kendall", "95% interval", "Spearman", "95% interval"]
-        tables.append(_aligned(agreement, heads))
-    return "\n\n".join(tables)
-
-
-def _shown(estimate: Estimate) -> tuple[str, str]:
-    return f"{estimate.value:.2f}", f"[{estimate.low:.2f}, {estimate.high:.2f}]"
-
-
-def _aligned(rows: list[list[object]], heads: list[str]) -> str:
-    words = ("by", "writer", "agreement with people")
-    align = ["left" if head in words else "right" for head in heads]
-    return str(tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=align))

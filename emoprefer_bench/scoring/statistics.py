@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from emoprefer_bench.pairs import Label
-    from emoprefer_bench.scoring.counts import Floats, Verdicts
+    from emoprefer_bench.scoring.counts import Floats
     from emoprefer_bench.scoring.resampling import Interval
+    from emoprefer_bench.verdicts import Verdicts
 
 DRAWS = 10_000
 _ROUNDING = 1e-9
@@ -38,10 +39,10 @@ class McNemar(TypedDict):
 
 
 class Difference(TypedDict):
-    """One metric of two judges on the same rows, first minus second; one-sided p is for the first being better."""
+    """One metric of two judges (or runs) on the same rows: `score` minus `other`; one-sided p is for it being better."""
 
-    first: float | None
-    second: float | None
+    score: float | None
+    other: float | None
     difference: float | None
     interval: Interval
     p_two_sided: float | None
@@ -50,11 +51,11 @@ class Difference(TypedDict):
 
 
 class DropTest(TypedDict):
-    """Whether a run is worse than its baseline; fractions throughout, `drop` is baseline minus current."""
+    """Whether a run is worse than its baseline; fractions throughout, `drop` is before minus after."""
 
     metric: str
-    baseline: float | None
-    current: float | None
+    before: float | None
+    after: float | None
     drop: float | None
     interval: Interval
     p: float | None
@@ -123,15 +124,15 @@ def cluster_bootstrap(
 def paired_difference(
     labels: Sequence[Label | None],
     clips: Sequence[Hashable],
-    first: Sequence[Verdicts],
-    second: Sequence[Verdicts],
+    judge: Sequence[Verdicts],
+    other: Sequence[Verdicts],
     *,
     metrics: Sequence[str] = METRICS,
     draws: int = DRAWS,
     seed: int = 0,
     confidence: float = 0.95,
 ) -> dict[str, Difference]:
-    """Compare two judges, or two runs, on the same rows: for each metric the difference, first minus second.
+    """Compare two judges, or two runs, on the same rows: for each metric the difference, judge minus other.
 
     The interval is that of `cluster_bootstrap`, of the difference. p is from a randomisation test: if there were
     nothing between the two, it would not matter who gave which verdicts on a clip, so the difference is compared with
@@ -140,15 +141,15 @@ def paired_difference(
     with one row a clip it is McNemar's exact test. That one is given beside, for accuracies of single rounds, and takes
     every row for independent. Only the rounds that both have are compared, in their order.
     """
-    compared = _Comparison(labels, clips, first, second, draws=draws, seed=seed)
+    compared = _Comparison(labels, clips, judge, other, draws=draws, seed=seed)
     return {name: compared.difference(name, confidence) for name in metrics}
 
 
 def drop_test(
     labels: Sequence[Label | None],
     clips: Sequence[Hashable],
-    baseline: Sequence[Verdicts],
-    current: Sequence[Verdicts],
+    before: Sequence[Verdicts],
+    after: Sequence[Verdicts],
     *,
     metric: str,
     tolerance: float,
@@ -166,7 +167,7 @@ def drop_test(
     all true drops of 5 points pass at a tolerance of 2. Mind that verdicts flipped at random, whatever they were, do
     lower a judge that is better than chance: 5% of them cost one at 0.67 about 1.7 points, which is a true drop.
     """
-    compared = _Comparison(labels, clips, baseline, current, draws=draws, seed=seed)
+    compared = _Comparison(labels, clips, before, after, draws=draws, seed=seed)
     found = compared.difference(metric, 0.95)
     drop, p = found["difference"], found["p_one_sided"]
     rows = compared.rows(metric)
@@ -177,8 +178,8 @@ def drop_test(
         outcome = "fail" if p < alpha else "inconclusive"
     return {
         "metric": metric,
-        "baseline": found["first"],
-        "current": found["second"],
+        "before": found["score"],
+        "after": found["other"],
         "drop": drop,
         "interval": found["interval"],
         "p": p,
@@ -239,7 +240,7 @@ class _Comparison:
         return _first_minus_second(self.exchanged, name)
 
     def difference(self, name: str, confidence: float) -> Difference:
-        first, second = (plain(_over_rounds(judge, name)) for judge in self.observed)
+        score, other = (plain(_over_rounds(judge, name)) for judge in self.observed)
         found = plain(_first_minus_second(self.observed, name))
         p_two_sided = p_one_sided = None
         if found is not None:
@@ -247,8 +248,8 @@ class _Comparison:
             p_two_sided = _share_as_extreme(np.abs(null), abs(found))
             p_one_sided = _share_as_extreme(null, found)
         return {
-            "first": first,
-            "second": second,
+            "score": score,
+            "other": other,
             "difference": found,
             "interval": interval(_first_minus_second(self.resampled, name), self.clips, confidence),
             "p_two_sided": p_two_sided,

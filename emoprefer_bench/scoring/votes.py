@@ -8,38 +8,40 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from emoprefer_bench.document.cases import ended, result
 from emoprefer_bench.pairs import EXCHANGED, LABELS
-from emoprefer_bench.plugin.controls import CONTROLS
-from emoprefer_bench.scoring import case as scoring
+from emoprefer_bench.scoring import case
 from emoprefer_bench.scoring.comparisons import Rows, rounds_of
-from emoprefer_bench.scoring.counts import Verdicts
+from emoprefer_bench.scoring.controls import CONTROLS
+from emoprefer_bench.verdicts import Provenance, Verdicts
 
 if TYPE_CHECKING:
+    from emoprefer_bench.document.types import Dataset, Engine, Engines, NamedCase, RoundVerdicts, Scored, ScoredCase
     from emoprefer_bench.pairs import Label
 
-    Case = dict[str, Any]
     Ballots = Sequence[Label | None]
 
-ORDERS = ("forward", "exchanged")
 SEED = 0
 RULE = f"a draw goes to the label at SHA-256('{SEED}:' + row digest) mod (labels drawn), in the order a1, a2, same"
 
 
-def cases_of(cases: Iterable[Case], datasets: dict[str, dict[str, Any]]) -> list[Case]:
+def cases_of(cases: Iterable[ScoredCase], datasets: Mapping[str, Dataset]) -> list[ScoredCase]:
     """Every vote that the complete cases of a report give: over rounds where there are several, orders, and judges.
 
     Only judges vote: no controls, no variants. Judges vote together on a data set, prompt by prompt and by modality.
     """
-    voters = [case for case in cases if case["complete"] and not case["variant"] and case["model"] not in CONTROLS]
-    together: dict[tuple[str | None, ...], list[Case]] = defaultdict(list)
-    for case in voters:
-        together[case["dataset"], case["prompt"], case["modality"]].append(case)
+    voters = [
+        voter for voter in cases if voter["complete"] and not voter.get("variant") and voter["model"] not in CONTROLS
+    ]
+    together: dict[tuple[str | None, ...], list[ScoredCase]] = defaultdict(list)
+    for voter in voters:
+        together[voter["dataset"], voter["prompt"], voter["modality"]].append(voter)
     return [
-        *(_over_rounds(case, datasets) for case in voters if len(case["verdicts"]) > 1),
-        *(_over_orders(case, datasets) for case in voters),
+        *(_over_rounds(voter, datasets) for voter in voters if len(voter["verdicts"]) > 1),
+        *(_over_orders(voter, datasets) for voter in voters),
         *(_over_models(judges, datasets) for judges in together.values() if len(judges) > 1),
     ]
 
@@ -55,23 +57,23 @@ def majority(ballots: Ballots, digest: str) -> Label | None:
     return drawn[coin % len(drawn)]
 
 
-def _over_rounds(case: Case, datasets: dict[str, dict[str, Any]]) -> Case:
-    dataset = datasets[case["dataset"]]
-    return _case("rounds", case["model"], [case], dataset, [_elected(rounds_of(case, dataset["rows"]), dataset)])
+def _over_rounds(voter: ScoredCase, datasets: Mapping[str, Dataset]) -> ScoredCase:
+    dataset = datasets[voter["dataset"]]
+    return _case("rounds", voter["model"], [voter], dataset, [_elected(rounds_of(voter, dataset["rows"]), dataset)])
 
 
-def _over_models(judges: list[Case], datasets: dict[str, dict[str, Any]]) -> Case:
+def _over_models(judges: list[ScoredCase], datasets: Mapping[str, Dataset]) -> ScoredCase:
     dataset = datasets[judges[0]["dataset"]]
-    rounds = zip(*(rounds_of(case, dataset["rows"]) for case in judges), strict=False)  # the rounds that all have
+    rounds = zip(*(rounds_of(judge, dataset["rows"]) for judge in judges), strict=False)  # the rounds that all have
     return _case("models", "vote", judges, dataset, [_elected(one, dataset) for one in rounds])
 
 
-def _over_orders(case: Case, datasets: dict[str, dict[str, Any]]) -> Case:
+def _over_orders(voter: ScoredCase, datasets: Mapping[str, Dataset]) -> ScoredCase:
     """Both orders become one verdict on the texts: the vote is consistent under exchange by construction."""
-    dataset = datasets[case["dataset"]]
-    rounds = rounds_of(case, dataset["rows"])
+    dataset = datasets[voter["dataset"]]
+    rounds = rounds_of(voter, dataset["rows"])
     return _case(
-        "orders", case["model"], [case], dataset, [_elected([one, _exchanged(one)], dataset) for one in rounds]
+        "orders", voter["model"], [voter], dataset, [_elected([one, _exchanged(one)], dataset) for one in rounds]
     )
 
 
@@ -85,7 +87,7 @@ def _back(verdict: Label | None) -> Label | None:
     return EXCHANGED[verdict] if verdict else None
 
 
-def _elected(voters: Sequence[Verdicts], dataset: dict[str, Any]) -> Verdicts:
+def _elected(voters: Sequence[Verdicts], dataset: Dataset) -> Verdicts:
     """The majority of several verdicts on each row, in both orders and both readings.
 
     Verdicts on the exchanged pair are turned back for the count, so that a draw falls to the same text in both orders.
@@ -107,38 +109,45 @@ def _elected(voters: Sequence[Verdicts], dataset: dict[str, Any]) -> Verdicts:
     )
 
 
-def _case(over: str, model: str, of: list[Case], dataset: dict[str, Any], rounds: list[Verdicts]) -> Case:
+def _case(over: str, model: str, of: list[ScoredCase], dataset: Dataset, rounds: list[Verdicts]) -> ScoredCase:
     first, variant = of[0], f"{over}-vote"
-    rows = Rows.of(dataset)
-    identity = {"engine": "vote", "over": over, "of": [case["id"] for case in of], "draws": RULE}
-    unnamed = {"device": None, "sampling": None, "greedy": None}
-    verdicts = [_written(one) for one in rounds]
-    return {
-        **{name: first[name] for name in ("prompt", "dataset", "modality")},
+    rows, verdicts = Rows.of(dataset), [_written(of_round) for of_round in rounds]
+    provenance: Counter[str] = Counter(how for of_round in verdicts for how in _provenances(of_round))
+    named: NamedCase = {
         "id": "-".join(part for part in (model, first["prompt"], first["dataset"], variant) if part),
         "model": model,
+        "prompt": first["prompt"],
+        "dataset": first["dataset"],
+        "modality": first["modality"],
         "llm": None,
         "variant": variant,
-        "complete": True,
-        "outcome": "passed",
-        "reason": None,
-        "transcript": None,
-        "engine": {"judge": {"name": model, "engine": "vote", "identity": identity, **unnamed}, "llm": None},
-        **scoring.measured(rows.labels, rows.clips, rounds),
-        "provenance": dict(Counter(p for one in verdicts for order in ORDERS for p in one[f"{order}_provenance"])),
-        "verdicts": verdicts,
-        "questions": {"asked": 0, "stored": 0},
-        **{name: {} for name in ("tokens", "seconds", "media", "faults")},
+    }
+    scores: Scored = {
+        **case.measured(rows.labels, rows.clips, rounds),
+        "provenance": dict(provenance),
+        "slices": {},
         "comparisons": [],
     }
+    engines: Engines = {"judge": _engine(over, model, of), "llm": None}
+    return ended(result(named, scores, verdicts, engines, complete=True), "passed")
 
 
-def _written(one: Verdicts) -> dict[str, list[Any]]:
+def _engine(over: str, model: str, of: list[ScoredCase]) -> Engine:
+    identity = {"engine": "vote", "over": over, "of": [voter["id"] for voter in of], "draws": RULE}
+    return {"name": model, "engine": "vote", "identity": identity, "device": None, "sampling": None, "greedy": None}
+
+
+def _provenances(of_round: RoundVerdicts) -> Iterator[Provenance]:
+    return (how for how in (*of_round["forward_provenance"], *of_round["exchanged_provenance"]) if how)
+
+
+def _written(of_round: Verdicts) -> RoundVerdicts:
     """One round as a report has it; where nobody voted, what was meant is ambiguous."""
-    written: dict[str, list[Any]] = {}
-    for order in ORDERS:
-        labels = list(getattr(one, order))
-        written[order] = labels
-        written[f"{order}_reference"] = list(getattr(one, f"{order}_reference"))
-        written[f"{order}_provenance"] = ["parsed" if label else "ambiguous" for label in labels]
-    return written
+    return {
+        "forward": list(of_round.forward),
+        "forward_reference": list(of_round.forward_reference),
+        "forward_provenance": ["parsed" if label else "ambiguous" for label in of_round.forward],
+        "exchanged": list(of_round.exchanged),
+        "exchanged_reference": list(of_round.exchanged_reference),
+        "exchanged_provenance": ["parsed" if label else "ambiguous" for label in of_round.exchanged],
+    }

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from emoprefer_bench.cases import BLIND, Case, Tally
-from emoprefer_bench.media.pool import HeldClip
+from emoprefer_bench.cases import BLIND, Case
 from emoprefer_bench.pairs import Answer, Clip, Pair, Question
+from emoprefer_bench.trial.desk import Desk
+from emoprefer_bench.trial.held import HeldClip
 from emoprefer_bench.trial.seats import Seat
+from emoprefer_bench.trial.tally import Tally
 from emoprefer_bench.trial.transcripts import Steps
-
-if TYPE_CHECKING:
-    from emoprefer_bench.trial.runner import Runner
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
     """What a strategy asks through (strategies.Ask): fills in the model, the wording, the clip and the round."""
 
-    runner: Runner
+    desk: Desk
     tally: Tally
     round: int
     held: HeldClip
@@ -32,20 +31,20 @@ class Asking:
 
     async def judge(self, template: str, pair: Pair, **values: str) -> Answer:
         """Ask the judge about the clip."""
-        pack, subtitle = self.runner.pack, self._subtitle(pair)
+        pack, subtitle = self.desk.pack, self._subtitle(pair)
         before = "" if subtitle is None else pack.render("subtitle", subtitle=subtitle)
-        return await self._ask(self.runner.judge, template, before + pack.render(template, **values), pair.clip)
+        return await self._ask(self.desk.judge, template, before + pack.render(template, **values), pair.clip)
 
     async def llm(self, template: str, **values: str) -> Answer:
         """Ask the text LLM."""
         assert self._case.llm is not None
-        prompt = self.runner.pack.render(template, **values)
-        return await self._ask(self.runner.llms[self._case.llm], template, prompt, None)
+        prompt = self.desk.pack.render(template, **values)
+        return await self._ask(self.desk.llms[self._case.llm], template, prompt, None)
 
     async def compare(self, pair: Pair) -> Answer:
         """Hand both texts to a judge that takes no prompt."""
         texts = (pair.a1, pair.a2)
-        judge, subtitle = self.runner.judge, self._subtitle(pair)
+        judge, subtitle = self.desk.judge, self._subtitle(pair)
         return await self._ask(judge, "texts", None, pair.clip, texts=texts, subtitle=subtitle)
 
     async def _ask(self, seat: Seat, template: str, prompt: str | None, clip: Clip | None, **given: Any) -> Answer:  # noqa: ANN401  # Question's own
@@ -60,7 +59,7 @@ class Asking:
             round=0 if seat.engine.sampling.greedy else self.round,
             **given,
         )
-        answer = await self.runner.ask(seat, question, self.held, self.tally)
+        answer = await self.desk.ask(seat, question, self.held, self.tally)
         self.steps.append((template, answer.text))
         self.answers.append((question.clip is not None, answer))
         return answer

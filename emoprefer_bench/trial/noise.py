@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from emoprefer_bench.cases import Tally
+from emoprefer_bench.trial.tally import Tally
+
+if TYPE_CHECKING:
+    from emoprefer_bench.document.types import Noise
 
 
 def tally_again(tally: Tally, rows: int) -> Tally:
@@ -16,7 +19,7 @@ def tally_again(tally: Tally, rows: int) -> Tally:
     return again
 
 
-def flip_rate(tally: Tally, again: Tally) -> dict[str, Any] | None:
+def flip_rate(tally: Tally, again: Tally) -> Noise | None:
     """The share of verdicts, both orders together, that changed (read strictly), with its Wilson interval.
 
     A question that failed is not counted. None where a verdict is still to be had.

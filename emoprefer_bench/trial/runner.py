@@ -8,20 +8,21 @@ by the window of open clips, and two models on one GPU cost two loads.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from emoprefer_bench.cases import Tally
-from emoprefer_bench.media.pool import DecodeError, Decoders, HeldClip
-from emoprefer_bench.pairs import Answer, Clip, Pair, Question
+from emoprefer_bench.media.pool import Decoders
+from emoprefer_bench.pairs import Clip, Pair
 from emoprefer_bench.prompts import PromptPack
 from emoprefer_bench.protocol.parent import LoadError
 from emoprefer_bench.trial.asking import Asking
+from emoprefer_bench.trial.desk import Desk
+from emoprefer_bench.trial.held import HeldClip
 from emoprefer_bench.trial.seats import NotLoadedError, Seat
 from emoprefer_bench.trial.store import Store
 from emoprefer_bench.trial.strategies import STRATEGIES, UnusableAnswerError
+from emoprefer_bench.trial.tally import Tally
 from emoprefer_bench.trial.transcripts import Transcripts
 from emoprefer_bench.verdicts import read
 
@@ -73,17 +74,12 @@ class Runner:
         coresident: bool = False,
     ) -> None:
         self.tallies = tallies
-        self.judge = judge
-        self.llms = llms
-        self.pack = pack
+        self.desk = Desk(judge, llms, pack=pack, store=store)
         self.decoders = decoders
         self._store = store
         self._progress = progress
         self._transcripts = transcripts
         self._coresident = coresident
-        self._resident: set[str] = set()
-        self._in_flight: dict[tuple[str, bool], asyncio.Future[Answer]] = {}
-        self._unsaved: dict[tuple[str, bool], Answer] = {}
         self._open_works = 0
         self._open_clips = 0
         self._freed = asyncio.Event()
@@ -92,67 +88,20 @@ class Runner:
 
     async def run(self) -> None:
         """Fill the tallies. Raises StoreError; all else that goes wrong is written in a tally."""
-        seats = {self.judge.name: self.judge, **{seat.name: seat for seat in self.llms.values()}}
-        self._resident = set(seats) if self._coresident else {self.judge.name}
+        judge = self.desk.judge
+        seats = {judge.name: judge, **{seat.name: seat for seat in self.desk.llms.values()}}
+        self.desk.resident = set(seats) if self._coresident else {judge.name}
         try:
             while wanted := await self._pass():
                 next_up = min(wanted)
-                for name in self._resident - {next_up}:
+                for name in self.desk.resident - {next_up}:
                     await seats[name].close()
-                self._resident = {next_up}
+                self.desk.resident = {next_up}
         finally:
             for seat in seats.values():
                 await seat.close()
             await self.decoders.close()
             self._store.flush()
-
-    async def ask(self, seat: Seat, question: Question, held: HeldClip, tally: Tally) -> Answer:
-        """The answer to a question: stored, on its way, or asked for now."""
-        asked = (question.key, tally.again)
-        answer = self._known(seat, asked)
-        if answer is not None:
-            seat.device = seat.device or answer.device
-            return answer
-        if asked in self._in_flight:
-            return await asyncio.shield(self._in_flight[asked])
-        if seat.name not in self._resident:
-            raise NotLoadedError(seat)
-        future = asyncio.get_running_loop().create_future()
-        self._in_flight[asked] = future
-        try:
-            answer = await self._answer(seat, question, held, tally)
-            self._keep(seat, question, answer, tally)
-            future.set_result(answer)
-        except BaseException as error:
-            future.set_exception(error)
-            future.exception()  # retrieved here, so that nobody has to wait for it
-            raise
-        finally:
-            del self._in_flight[asked]
-        return answer
-
-    def _known(self, seat: Seat, asked: tuple[str, bool]) -> Answer | None:
-        key, again = asked
-        if again or not seat.engine.durable:
-            return self._unsaved.get(asked)
-        return self._store.get(key)
-
-    def _keep(self, seat: Seat, question: Question, answer: Answer, tally: Tally) -> None:
-        if seat.engine.durable and not tally.again:
-            self._store.add(question, answer)
-        elif tally.again or tally.case.llm:  # whose strategies are left and run again
-            self._unsaved[question.key, tally.again] = answer
-
-    async def _answer(self, seat: Seat, question: Question, held: HeldClip, tally: Tally) -> Answer:
-        fields, started = None, time.perf_counter()
-        if question.clip is not None:
-            sound, picture = "audio" in question.modality, "video" in question.modality
-            try:
-                fields = await held.fields(seat.engine.plan, tally.times, picture=picture, sound=sound)
-            except DecodeError as error:
-                return Answer(str(error), "error")
-        waited = time.perf_counter() - started
-        return await seat.answer(question, fields, tally.times, place=held.place, waited=waited)
 
     async def _pass(self) -> set[str]:
         """Work through all clips once; return the names of the models that verdicts still wait for."""
@@ -172,7 +121,7 @@ class Runner:
 
     def _full(self) -> bool:
         """Whether the next clip has to wait: no more are open than keep the model busy, and than there is room for."""
-        seats = [seat for seat in (self.judge, *self.llms.values()) if seat.name in self._resident]
+        seats = [seat for seat in (self.desk.judge, *self.desk.llms.values()) if seat.name in self.desk.resident]
         decodes = any(seat.engine.plan for seat in seats)
         if self._open_clips >= min(MOST_CLIPS, self.decoders.most_clips):
             return True
@@ -207,7 +156,7 @@ class Runner:
 
     async def _verdict(self, work: Work, held: HeldClip, wanted: set[str]) -> None:
         tally = work.tally
-        asking = Asking(self, tally, work.round, held)
+        asking = Asking(self.desk, tally, work.round, held)
         try:
             answer = await STRATEGIES[tally.case.prompt](asking, work.pair)
         except UnusableAnswerError as error:

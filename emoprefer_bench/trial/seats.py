@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from emoprefer_bench.engines.engine import Engine, Session
+from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import Answer, Question
 from emoprefer_bench.protocol.parent import LoadError
 from emoprefer_bench.trial.times import Times
 
 
-class NotLoadedError(Exception):
+class NotLoadedError(EmopreferError):
     """The strategy needs a model that isn't loaded now."""
 
     def __init__(self, seat: Seat) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import Answer, Question
 from emoprefer_bench.trial.places import Places
 
@@ -30,7 +31,7 @@ _OFFSET_MASK = (1 << _OFFSET_BITS) - 1
 _KEY_AT, _KEY_END = len('{"key":"'), len('{"key":"') + 64
 
 
-class StoreError(RuntimeError):
+class StoreError(EmopreferError):
     """A folder of the run can't be written; the message says where and how to mend it. What was written is kept."""
 
     def __init__(self, folder: Path, what: str, reason: str | None) -> None:

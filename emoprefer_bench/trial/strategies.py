@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from emoprefer_bench.cases import DIRECT
+from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import Answer, Pair
 
 UNUSABLE = ("error", "refused", "overlong")
@@ -30,7 +32,7 @@ class Ask(Protocol):
 Strategy = Callable[[Ask, Pair], Awaitable[Answer]]
 
 
-class UnusableAnswerError(Exception):
+class UnusableAnswerError(EmopreferError):
     """A step on the way failed, so there is nothing to go on from; carries that step's answer."""
 
     def __init__(self, answer: Answer) -> None:
@@ -74,7 +76,6 @@ def usable(answer: Answer) -> str:
     return answer.text
 
 
-DIRECT = "direct"
 STRATEGIES: dict[str, Strategy] = {
     "S1": judge_at_once,
     "S2": describe_then_judge,

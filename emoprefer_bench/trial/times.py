@@ -7,9 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from emoprefer_bench.pairs import Answer
+
+if TYPE_CHECKING:
+    from emoprefer_bench.document.types import Bottleneck, Spent
 
 PARTS = ("elapsed", "decoding", "preprocess", "model", "waiting")
 
@@ -50,7 +53,7 @@ class Times:
         for name, seconds in answer.seconds.items():
             self.seconds[name] += seconds
 
-    def described(self) -> dict[str, dict[str, Any]]:
+    def described(self) -> Spent:
         """The `seconds` and the `pace` of a case in the report; rates are None where nothing was asked."""
         elapsed = self._busy + self.seconds["waiting"]
         told = {"elapsed": elapsed, **self.seconds} if self.asked else {}
@@ -64,13 +67,17 @@ class Times:
             },
         }
 
-    def _bottleneck(self) -> str | None:
+    def _bottleneck(self) -> Bottleneck | None:
         """What most of the elapsed time went into; the time with the model is split as the engine tells it."""
         if not self.asked:
             return None
         told = self.seconds["preprocess"] + self.seconds["model"]
         preparing = self._busy * self.seconds["preprocess"] / told if told else 0.0
-        parts = {"model": self._busy - preparing, "preprocessing": preparing, "decoding": self.seconds["waiting"]}
+        parts: dict[Bottleneck, float] = {
+            "model": self._busy - preparing,
+            "preprocessing": preparing,
+            "decoding": self.seconds["waiting"],
+        }
         return max(parts, key=parts.__getitem__)
 
 

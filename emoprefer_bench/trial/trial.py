@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from emoprefer_bench.cases import MISMATCHED, Case, Tally
-from emoprefer_bench.cases import result as result_of
+from emoprefer_bench.cases import MISMATCHED, Case
 from emoprefer_bench.data.datasets import Dataset, DatasetError, Source, read
 from emoprefer_bench.engines.engine import Engine
 from emoprefer_bench.engines.served import bounded
@@ -18,11 +17,17 @@ from emoprefer_bench.pairs import Clip
 from emoprefer_bench.prompts import PromptPack
 from emoprefer_bench.protocol.spool import sweep
 from emoprefer_bench.trial import noise
-from emoprefer_bench.trial import variants as audit
+from emoprefer_bench.trial.result import result as result_of
 from emoprefer_bench.trial.runner import Runner
 from emoprefer_bench.trial.seats import Seat
 from emoprefer_bench.trial.store import Store, StoreError
+from emoprefer_bench.trial.tally import Tally
 from emoprefer_bench.trial.transcripts import Transcripts
+from emoprefer_bench.trial.variants import mismatched
+
+if TYPE_CHECKING:
+    from emoprefer_bench.document.types import Engine as Described
+    from emoprefer_bench.document.types import Engines, ScoredResult
 
 Progress = Callable[[int, int, str], None]
 
@@ -78,13 +83,14 @@ class Trial:
         except StoreError as error:
             self._failure = error
 
-    def result(self, case: Case) -> dict[str, Any] | None:
+    def result(self, case: Case) -> ScoredResult | None:
         """The case's result for the report, also of a case that was interrupted; None where nothing could be asked."""
         tally = self._tallies.get(case.id)
         if tally is None or tally.failure:
             return None
         llm = self._seats[case.llm] if case.llm else None
-        result = result_of(tally, {"judge": _described(self._judge), "llm": _described(llm) if llm else None})
+        engines: Engines = {"judge": _described(self._judge), "llm": _described(llm) if llm else None}
+        result = result_of(tally, engines, transcript=f"transcripts/{case.id}.jsonl")
         result["restarts"] = self._judge.restarts + (llm.restarts if llm and llm is not self._judge else 0)
         if again := self._again.get(case.id):
             result["noise"] = noise.flip_rate(tally, again)
@@ -147,7 +153,7 @@ class Trial:
                 self._prepare(case, dataset)
 
     def _prepare(self, case: Case, dataset: Dataset) -> None:
-        pairs = audit.mismatched(dataset.pairs) if case.variant == MISMATCHED else dataset.pairs
+        pairs = mismatched(dataset.pairs) if case.variant == MISMATCHED else dataset.pairs
         tally = self._tallies[case.id] = Tally.empty(case, pairs, self._settings.rounds)
         if case.variant == MISMATCHED and pairs == dataset.pairs:
             tally.failure = f"data set {dataset.name} has one clip alone, so there is no other to show ({case.id})"
@@ -168,7 +174,7 @@ def _read(settings: Settings, name: str, needs: tuple[bool, bool, bool], progres
     )
 
 
-def _described(seat: Seat) -> dict[str, Any]:
+def _described(seat: Seat) -> Described:
     return {
         "name": seat.name,
         "engine": seat.engine.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from emoprefer_bench.cases import BLIND, MISMATCHED, Case
 
@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 
     from emoprefer_bench.pairs import Pair
 
-    Result = dict[str, Any]
 
-
-def variants(case: Case) -> list[Case]:
+def variants_of(case: Case) -> list[Case]:
     """The variants of a judge's case: `blind`, which gets the two texts alone, and `mismatched`.
 
     None for a judge that neither hears nor sees the clip.
@@ -35,17 +33,3 @@ def mismatched(pairs: Sequence[Pair]) -> list[Pair]:
     shift = max(1, len(clips) // 2)
     instead = {clip.name: clips[(place + shift) % len(clips)] for place, clip in enumerate(clips)}
     return [replace(pair, clip=instead[pair.clip.name]) for pair in pairs]
-
-
-def compare(cases: Sequence[Result], datasets: dict[str, dict[str, Any]]) -> None:
-    """Compare every judge in a report with its variants: adds to the `comparisons` of its case."""
-    by_id = {case["id"]: case for case in cases if case["complete"]}
-    for case in by_id.values():
-        judge = by_id.get(case["id"].removesuffix(f"-{case['variant']}"))
-        if case["variant"] not in (BLIND, MISMATCHED) or judge is None:
-            continue
-        from emoprefer_bench.scoring.comparisons import Rows, compared, rounds_of  # noqa: PLC0415  # numpy, where it is needed
-
-        rows = Rows.of(datasets[case["dataset"]])
-        own, other = (rounds_of(one, len(rows.keys)) for one in (judge, case))
-        judge["comparisons"] += compared(case["variant"], "variant", rows, own, other)

@@ -11,10 +11,17 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote
 
+from emoprefer_bench.reports.forms import FormError
 from emoprefer_bench.verdicts import Provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emoprefer_bench.document.types import Dataset, Document, ReportedCase, RoundVerdicts
+    from emoprefer_bench.pairs import Label
 
 Plain = dict[str, Any]
 
@@ -43,11 +50,11 @@ class Browsable:
         return None if text is None else self.numbers.setdefault(text, len(self.numbers))
 
 
-def browsable(document: Plain, transcripts: Path | None, beside: Path | None) -> Browsable:
+def browsable(document: Document, transcripts: Path | None, beside: Path | None) -> Browsable:
     """Gather the pairs. Clips are linked relative to the folder `beside`.
 
     Without the folder `transcripts`, or where a case has none in it, the verdicts are there and the texts are not.
-    Raises ValueError for a transcript that doesn't belong to the document.
+    Raises FormError for a transcript that doesn't belong to the document.
     """
     found = Browsable({"datasets": {}, "cases": {}, "clips": [], "provenances": list(PROVENANCES)})
     clips: dict[tuple[str, str], int] = {}
@@ -64,7 +71,7 @@ def browsable(document: Plain, transcripts: Path | None, beside: Path | None) ->
     return found
 
 
-def _rows(name: str, dataset: Plain, clips: dict[tuple[str, str], int]) -> Plain:
+def _rows(name: str, dataset: Dataset, clips: dict[tuple[str, str], int]) -> Plain:
     keys, labels = dataset["keys"], dataset["labels"]
     rows = len(keys)
     return {
@@ -75,11 +82,14 @@ def _rows(name: str, dataset: Plain, clips: dict[tuple[str, str], int]) -> Plain
     }
 
 
-def _round(one: Plain) -> Plain:
-    return {order: _ordered(one[order], one[f"{order}_provenance"]) for order in ORDERS}
+def _round(of_round: RoundVerdicts) -> Plain:
+    return {
+        "forward": _ordered(of_round["forward"], of_round["forward_provenance"]),
+        "exchanged": _ordered(of_round["exchanged"], of_round["exchanged_provenance"]),
+    }
 
 
-def _ordered(verdicts: list[str | None], provenances: list[str | None]) -> Plain:
+def _ordered(verdicts: Sequence[Label | None], provenances: Sequence[Provenance | None]) -> Plain:
     both = list(zip(verdicts, provenances, strict=True))
     return {
         "verdicts": "".join(_VERDICTS[verdict] if how else _NOT_ASKED for verdict, how in both),
@@ -88,9 +98,10 @@ def _ordered(verdicts: list[str | None], provenances: list[str | None]) -> Plain
     }
 
 
-def _lines(case: Plain, transcripts: Path | None, keys: list[str]) -> Iterator[Plain]:
+def _lines(case: ReportedCase, transcripts: Path | None, keys: list[str]) -> Iterator[Plain]:
     """Give the lines of a case's transcript; none where there is no such file."""
-    path = transcripts / Path(case["transcript"]).name if transcripts and case.get("transcript") else None
+    transcript = case.get("transcript")
+    path = transcripts / Path(transcript).name if transcripts and transcript else None
     if path is None or not path.is_file():
         return
     with path.open(encoding="utf-8", errors="surrogatepass") as file:
@@ -101,14 +112,14 @@ def _lines(case: Plain, transcripts: Path | None, keys: list[str]) -> Iterator[P
             except (ValueError, KeyError, IndexError, TypeError):
                 belongs = False
             if not belongs:
-                raise ValueError(
+                raise FormError(
                     f"{path}, line {number}: is no verdict of {case['id']} in this report: the transcripts are of "
                     "another run, or cut short; put the report's own beside it, or move these away"
                 )
             yield line
 
 
-def _add(found: Browsable, case: Plain, line: Plain, beside: Path | None) -> None:
+def _add(found: Browsable, case: ReportedCase, line: Plain, beside: Path | None) -> None:
     rows, row = found.index["datasets"][case["dataset"]], line["row"]
     exchanged = line["order"] == ORDERS[1]
     steps = [found.number(text) for step in line["steps"] for text in (step["asked"], step["answer"])]

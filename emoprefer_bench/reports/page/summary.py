@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from itertools import compress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench.scoring.counts import NONE, table
+
+if TYPE_CHECKING:
+    from emoprefer_bench.document.types import Dataset, Document, ReportedCase
 
 Plain = dict[str, Any]
 
 PER_ROW = ("keys", "labels", "row_digests")
 
 
-def summary(document: Plain) -> Plain:
+def summary(document: Document) -> Plain:
     """Give the document with each case's verdicts counted, and without what its data sets say of single rows."""
     datasets = document["datasets"]
     return {
-        **{name: document[name] for name in ("schema", "complete", "manifest")},
-        "datasets": {name: {k: v for k, v in one.items() if k not in PER_ROW} for name, one in datasets.items()},
+        "schema": document["schema"],
+        "complete": document["complete"],
+        "manifest": document["manifest"],
+        "datasets": {
+            name: {part: value for part, value in dataset.items() if part not in PER_ROW}
+            for name, dataset in datasets.items()
+        },
         "cases": [_counted(case, datasets.get(case["dataset"])) for case in document["cases"]],
     }
 
 
-def _counted(case: Plain, dataset: Plain | None) -> Plain:
+def _counted(case: ReportedCase, dataset: Dataset | None) -> Plain:
     """Count label by verdict (3 by 4) and verdict by exchanged verdict (4 by 4), strictly read and over all rounds.
 
     Rows and columns run over a1, a2, same, none. A row counts in a round in which both orders were asked.

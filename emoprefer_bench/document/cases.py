@@ -1,0 +1,87 @@
+"""The cases of a report: how each is put together, which have scores, and in which order they stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeGuard
+
+    from emoprefer_bench.document.types import (
+        Costs,
+        Document,
+        Engines,
+        NamedCase,
+        Outcome,
+        ReportedCase,
+        RoundVerdicts,
+        Scored,
+        ScoredCase,
+        ScoredResult,
+        UnscoredCase,
+    )
+
+NO_COSTS: Costs = {
+    "questions": {"asked": 0, "stored": 0},
+    "tokens": {},
+    "seconds": {},
+    "pace": {"questions": None, "output_tokens": None, "cached": None, "bottleneck": None},
+    "media": {},
+    "faults": {},
+}
+
+
+def result(
+    named: NamedCase,
+    scores: Scored,
+    verdicts: Sequence[RoundVerdicts],
+    engine: Engines,
+    *,
+    complete: bool,
+    transcript: str | None = None,
+    costs: Costs = NO_COSTS,
+) -> ScoredResult:
+    """A case with scores, whoever made its verdicts: a trial, a recording, or a vote."""
+    parts = {
+        **named,
+        "complete": complete,
+        "transcript": transcript,
+        "engine": engine,
+        **scores,
+        "verdicts": list(verdicts),
+        **costs,
+    }
+    return cast("ScoredResult", parts)
+
+
+def ended(result: ScoredResult, outcome: Outcome, reason: str | None = None) -> ScoredCase:
+    """A case with scores, and what became of its test."""
+    return cast("ScoredCase", {**result, "outcome": outcome, "reason": reason})
+
+
+def unscored(named: NamedCase, outcome: Outcome, reason: str | None) -> UnscoredCase:
+    """A case that has no scores, and why."""
+    return cast("UnscoredCase", {**named, "complete": False, "outcome": outcome, "reason": reason})
+
+
+def is_scored(case: ReportedCase) -> TypeGuard[ScoredCase]:
+    """Whether the case has scores."""
+    return "scores" in case
+
+
+def is_control(case: NamedCase) -> bool:
+    """Whether the case's judge looks at nothing but the two texts."""
+    return case["modality"] is None
+
+
+def scored(document: Document, dataset: str) -> list[ScoredCase]:
+    """The data set's cases that have scores: the controls first, then the judges, by rising two-class WAF."""
+    cases = [case for case in document["cases"] if is_scored(case) and case["dataset"] == dataset]
+    return sorted(cases, key=lambda case: (not is_control(case), waf2(case)))
+
+
+def waf2(case: ScoredResult) -> float:
+    """What cases are ordered by: two-class WAF, below all others where there is none."""
+    mean = case["scores"]["waf2"]["mean"]
+    return -1.0 if mean is None else mean

@@ -1,0 +1,73 @@
+"""A report as data frames, for notebooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emoprefer_bench.document.cases import is_scored
+from emoprefer_bench.document.reading import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from emoprefer_bench.document.types import Dataset, Document, ReportedCase
+
+NAMED = ("dataset", "model", "prompt", "modality", "llm", "variant", "closed")
+ORDERS = ("forward", "exchanged")
+
+
+class Report:
+    """A run's report. `document` is all of it, as document/types.py describes it."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+
+    def cases(self) -> pd.DataFrame:
+        """A row a case, by its id: what it is, its outcome, and for each score mean, low and high (fractions).
+
+        A case without scores has none: its cells are empty, and `reason` says why.
+        """
+        import pandas as pd  # noqa: PLC0415  # for people who look at results
+
+        rows = [_case(case) for case in self.document["cases"]]
+        return pd.DataFrame(rows).set_index("case") if rows else pd.DataFrame()
+
+    def verdicts(self) -> pd.DataFrame:
+        """A row a verdict: case, pair and round; what people said, and the judge in both orders, with provenance.
+
+        `pair` is the row's key and `row` its number, counted from 1. Columns `forward`, `exchanged` are read strictly
+        (None: unread), `..._reference` by the reference's rule, `..._provenance` says how. A verdict on the exchanged
+        pair is raw: a1 names the text that stood first there.
+        """
+        import pandas as pd  # noqa: PLC0415  # likewise
+
+        rows = (row for case in self.document["cases"] for row in _verdicts(case, self.document["datasets"]))
+        return pd.DataFrame(rows)
+
+
+def load(path: str | Path) -> Report:
+    """Read a run's report.json, or that of the folder which holds it. Raises DocumentError."""
+    file = Path(path).expanduser()
+    return Report(read(file / "report.json" if file.is_dir() else file))
+
+
+def _case(case: ReportedCase) -> dict[str, Any]:
+    row: dict[str, Any] = {"case": case["id"], **{name: case.get(name) for name in NAMED}}
+    row |= {name: case.get(name) for name in ("outcome", "reason", "complete", "rows", "labelled")}
+    if is_scored(case):
+        for name, score in case["scores"].items():
+            low, high = score["interval"] or (None, None)
+            row |= {name: score["mean"], f"{name}_low": low, f"{name}_high": high}
+    return row
+
+
+def _verdicts(case: ReportedCase, datasets: dict[str, Dataset]) -> Iterator[dict[str, Any]]:
+    for number, verdicts in enumerate(case.get("verdicts") or ()):
+        dataset = datasets[case["dataset"]]
+        columns: dict[str, list[Any]] = dict(verdicts)  # type: ignore[arg-type]  # all its values are lists
+        for row, (key, label) in enumerate(zip(dataset["keys"], dataset["labels"], strict=True)):
+            pair = {"case": case["id"], "round": number, "row": row + 1, "pair": key, "label": label}
+            yield {**pair, **{name: column[row] for name, column in columns.items()}}

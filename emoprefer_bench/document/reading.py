@@ -1,0 +1,88 @@
+"""Reading a report: checked by its types (document/types.py), and by what ties its parts together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+import msgspec
+
+from emoprefer_bench.document import types
+from emoprefer_bench.document.files import SCHEMA
+from emoprefer_bench.document.types import Document
+from emoprefer_bench.errors import EmopreferError
+
+PARTS = ("schema", "complete", "manifest", "datasets", "cases")
+ORDERS = ("forward", "exchanged")
+READINGS = tuple(f"{order}{reading}" for order in ORDERS for reading in ("", "_reference", "_provenance"))
+
+
+class DocumentError(EmopreferError):
+    """A file is no report that this version reads; the message says what is wrong and where, in one line."""
+
+
+class _Frame(TypedDict):
+    """A document whose cases are looked at one by one, since they are of two kinds."""
+
+    complete: bool
+    manifest: types.Manifest
+    datasets: dict[str, types.Dataset]
+    cases: list[dict[str, Any]]
+
+
+def read(path: Path) -> Document:
+    """Read the document that `write` wrote. Raises DocumentError."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DocumentError(f"{path}: can't be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise DocumentError(f"{path}: is no JSON ({error}); a run writes its report as report.json") from None
+    return checked(found, str(path))
+
+
+def checked(found: object, where: str) -> Document:
+    """The document itself, if it is one; `where` names it in messages. Raises DocumentError."""
+    if not isinstance(found, dict) or not found.keys() >= set(PARTS):
+        raise DocumentError(f"{where}: is no report of this benchmark; a run writes it as report.json")
+    if found["schema"] != SCHEMA:
+        raise DocumentError(f"{where}: has schema {found['schema']!r}, and this version reads {SCHEMA}")
+    try:
+        _convert(found, _Frame, "")
+        for number, case in enumerate(found["cases"]):
+            kind = types.ScoredCase if "scores" in case else types.UnscoredCase
+            _convert(case, kind, f"cases[{number}] ({str(case.get('id'))[:80]})")
+            _tie(case, found["datasets"])
+        for name, dataset in found["datasets"].items():
+            _count(dataset, ("keys", "labels", "row_digests"), dataset["rows"], f"data set {name}")
+    except ValueError as error:
+        raise DocumentError(f"{where}: is a report that is broken: {error}") from None
+    return cast(Document, found)
+
+
+def _convert(found: object, kind: Any, where: str) -> None:  # noqa: ANN401  # a type
+    try:
+        msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        said = str(error).replace("`$", "`", 1) if where else str(error).replace("`$.", "`", 1)
+        raise ValueError(f"{where}: {said}" if where else said) from None
+
+
+def _tie(case: dict[str, Any], datasets: dict[str, Any]) -> None:
+    """Raise ValueError for verdicts without their data set, or not one a row."""
+    rounds = case.get("verdicts")
+    if rounds is None:
+        return
+    if case["dataset"] not in datasets:
+        raise ValueError(f"{case['id']} has verdicts on data set {case['dataset']}, which is not in it")
+    if not rounds:
+        raise ValueError(f"{case['id']} has no round of verdicts")
+    for verdicts in rounds:
+        _count(verdicts, READINGS, datasets[case["dataset"]]["rows"], case["id"])
+
+
+def _count(lists: dict[str, Any], names: tuple[str, ...], rows: int, where: str) -> None:
+    for name in names:
+        if len(lists[name]) != rows:
+            raise ValueError(f"{where} has {len(lists[name])} {name} for {rows} rows")

@@ -1,0 +1,354 @@
+"""What a report holds, as types. The schema that ships beside this file (report.schema.json) is made from them.
+
+Shares and scores are fractions in [0, 1]; lists that speak of rows are in the order of the data set's rows. None is for
+what is undefined or unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired, TypeAlias, TypedDict
+
+from msgspec import Meta
+
+from emoprefer_bench.pairs import Label  # noqa: TC001  # types are read at run time, to check a report by them
+from emoprefer_bench.prompts import PackName  # noqa: TC001  # likewise
+from emoprefer_bench.verdicts import Provenance  # noqa: TC001  # likewise
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Points = Annotated[float, Meta(ge=-1, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Key = Annotated[str, Meta(pattern="^[0-9]{5,}:")]
+Interval = Annotated[list[float], Meta(min_length=2, max_length=2)]
+Modality = Annotated[str, Meta(pattern=r"^(audio|video|audiovideo|text)(\+subtitle)?$")]
+
+Strategy = Literal["S1", "S2", "S3", "S4"]
+Bottleneck = Literal["decoding", "preprocessing", "model"]
+Outcome = Literal["passed", "failed", "error", "skipped", "interrupted", "missing"]
+ComparisonKind = Literal["control", "baseline", "variant"]
+DecisionKind = Literal["drop", "improvement", "floor", "dataset", "missing", "new", "environment", "noise"]
+DecisionOutcome = Literal["pass", "fail", "inconclusive", "warn"]
+
+
+class Manifest(TypedDict):
+    """When, with what and how a run was made; `created` is in UTC, `arguments` are the command line's."""
+
+    created: str
+    arguments: list[str]
+    python: str
+    platform: str
+    processors: int | None
+    packages: dict[str, str]
+    prompts: PackName
+    rounds: Annotated[int, Meta(ge=1)]
+    limit: int | None
+
+
+class Dataset(TypedDict):
+    """A data set without its texts.
+
+    `keys` are row number from 0, a colon, and the clip's name (nothing where it is unknown). `row_digests` are over
+    clip name, clip digest, texts and label; `digest` is over them.
+    """
+
+    name: str
+    digest: Digest
+    rows: Count
+    labelled: Count
+    clips: Count
+    keys: list[Key]
+    labels: list[Label | None]
+    row_digests: list[Digest]
+
+
+class Engine(TypedDict):
+    """A judge or a text LLM; `identity` is all of it that can change an answer."""
+
+    name: str
+    engine: str
+    device: str | None
+    identity: dict[str, Any] | None
+    sampling: dict[str, Any] | None
+    greedy: bool | None
+
+
+class Engines(TypedDict):
+    """The engines of a case."""
+
+    judge: Engine
+    llm: Engine | None
+
+
+class Score(TypedDict):
+    """A score over rounds: mean, standard deviation (ddof 0, None for a single round), and its 95% interval."""
+
+    mean: Share | None
+    sd: Share | None
+    rounds: list[Share | None]
+    interval: Interval | None
+
+
+class TreatedScores(TypedDict):
+    """The four scores of the forward verdicts under one treatment of ties and of unread answers."""
+
+    ties: Literal["a1", "half", "wrong", "dropped"]
+    unread: Literal["same", "wrong", "dropped"]
+    waf2: Share | None
+    acc2: Share | None
+    waf3: Share | None
+    acc3: Share | None
+
+
+class Bound(TypedDict):
+    """How low and how high a score could be, whatever the unread verdicts meant."""
+
+    worst: Share | None
+    best: Share | None
+
+
+class Bounds(TypedDict):
+    """Bounds of the four scores, by reading."""
+
+    reference: dict[str, Bound]
+    strict: dict[str, Bound]
+
+
+class McNemar(TypedDict):
+    """Rows that only one of two judges has right, and the exact p; one-sided is for the case being better."""
+
+    first_only: Count
+    second_only: Count
+    p_two_sided: Share
+    p_one_sided: Share
+
+
+class Comparison(TypedDict):
+    """A case against a control, a baseline or a variant of itself on the same rows: `score` minus `other`.
+
+    The interval draws clips; p is of a randomisation test by clip, one-sided for the case being better; `mcnemar` is of
+    the accuracy of a single round.
+    """
+
+    against: str
+    kind: ComparisonKind
+    metric: str
+    score: Share | None
+    other: Share | None
+    difference: Points | None
+    interval: Interval | None
+    p_two_sided: Share | None
+    p_one_sided: Share | None
+    mcnemar: McNemar | None
+
+
+class FlippedRow(TypedDict):
+    """A row whose verdict changed since the baseline."""
+
+    key: str
+    order: Literal["forward", "exchanged"]
+    was: Label | None
+    now: Label | None
+    was_right: bool
+
+
+class Decision(TypedDict):
+    """One thing that a gate looked at. Which numbers it stands on depends on its kind; all are fractions."""
+
+    metric: str | None
+    kind: DecisionKind
+    outcome: DecisionOutcome
+    message: str
+    score: NotRequired[Share | None]
+    floor: NotRequired[Share]
+    before: NotRequired[Share | None]
+    after: NotRequired[Share | None]
+    drop: NotRequired[Points | None]
+    interval: NotRequired[Interval | None]
+    p: NotRequired[Share | None]
+    tolerance: NotRequired[float]
+    alpha: NotRequired[Share]
+    rows: NotRequired[Count]
+    smallest_visible_drop: NotRequired[Share | None]
+    flipped: NotRequired[Count]
+    flipped_rows: NotRequired[list[FlippedRow]]
+    flip_rate: NotRequired[Share]
+    changes: NotRequired[dict[str, list[str]]]
+
+
+class Noise(TypedDict):
+    """How often verdicts changed when rows were asked again in the same run; the interval is Wilson's."""
+
+    rows: Count
+    verdicts: Count
+    flips: Count
+    rate: Share | None
+    interval: Interval | None
+
+
+class RoundVerdicts(TypedDict):
+    """The verdicts of one round.
+
+    Those on exchanged pairs are raw: a1 names the text that stood first there. An unread verdict is None with a
+    provenance; one that was not asked for is None in all three lists.
+    """
+
+    forward: list[Label | None]
+    forward_reference: list[Label | None]
+    forward_provenance: list[Provenance | None]
+    exchanged: list[Label | None]
+    exchanged_reference: list[Label | None]
+    exchanged_provenance: list[Provenance | None]
+
+
+class Questions(TypedDict):
+    """How many answers were asked for in this run, and how many were there."""
+
+    asked: Count
+    stored: Count
+
+
+class Pace(TypedDict):
+    """Of what was asked for in this run: questions and output tokens a second, and what most of the time went into.
+
+    `cached` is the part of the prompt tokens that came from the engine's prefix cache.
+    """
+
+    questions: float | None
+    output_tokens: float | None
+    cached: Share | None
+    bottleneck: Bottleneck | None
+
+
+class NamedCase(TypedDict):
+    """What identifies a case. `modality` is None for a control, which looks at nothing but the two texts.
+
+    `variant` is a run for comparison (blind, mismatched) or a vote (rounds-vote, orders-vote, models-vote); None for
+    the judge itself. The weights of a `closed` model are not published.
+    """
+
+    id: str
+    model: str
+    prompt: Strategy | None
+    dataset: str
+    modality: Modality | None
+    llm: str | None
+    variant: NotRequired[str | None]
+    closed: NotRequired[bool]
+
+
+class Spent(TypedDict):
+    """Where the time went: see RanCase."""
+
+    seconds: dict[str, float]
+    pace: Pace
+
+
+class Costs(Spent):
+    """What a case took: see RanCase."""
+
+    questions: Questions
+    tokens: dict[str, Count]
+    media: dict[str, Count]
+    faults: dict[str, Count]
+
+
+class RanCase(NamedCase):
+    """A case that was asked: its verdicts, what it cost, and where it stands.
+
+    `transcript` is where the texts and answers are, relative to the report. `rows` are those that scores would count:
+    answered in both orders and every round. `tokens` are of the answers that the verdicts rest on, `media` counts
+    answers about a clip, and how many of them heard and saw it; `faults` are the most frequent errors. `seconds` are of
+    what was asked for in this run: `elapsed` and `waiting` (for a clip) by the clock, `decoding` the decoders' time,
+    `preprocess` and `model` summed over questions, which overlap. `restarts` is how often an engine died.
+    """
+
+    complete: bool
+    transcript: str | None
+    engine: Engines
+    rows: Count
+    labelled: Count
+    provenance: dict[str, Count]
+    verdicts: list[RoundVerdicts]
+    questions: Questions
+    tokens: dict[str, Count]
+    seconds: dict[str, float]
+    pace: NotRequired[Pace]
+    media: dict[str, Count]
+    faults: dict[str, Count]
+    restarts: NotRequired[Count]
+    bounds: NotRequired[Bounds]
+    noise: NotRequired[Noise | None]
+    gate: NotRequired[list[Decision]]
+
+
+class Measured(TypedDict):
+    """All that verdicts, labels and clips alone give. What `bias` holds is said in emoprefer_bench.scoring.bias."""
+
+    rows: Count
+    labelled: Count
+    scores: dict[str, Score]
+    policies: list[TreatedScores]
+    bounds: Bounds
+    bias: dict[str, Any]
+
+
+class Scored(Measured):
+    """The scores of a case, what its answers were read as, and how it stands beside the controls."""
+
+    provenance: dict[str, Count]
+    slices: dict[str, Any]
+    comparisons: list[Comparison]
+
+
+class ScoredResult(RanCase):
+    """What a trial makes of a case. What `bias` and `slices` hold is said in emoprefer_bench.scoring.bias."""
+
+    scores: dict[str, Score]
+    policies: NotRequired[list[TreatedScores]]
+    bias: NotRequired[dict[str, Any]]
+    slices: NotRequired[dict[str, Any]]
+    comparisons: list[Comparison]
+
+
+class ScoredCase(ScoredResult):
+    """A case with scores, and what became of its test."""
+
+    outcome: Outcome
+    reason: str | None
+
+
+class UnscoredCase(NamedCase):
+    """A case without scores, with the reason; it may have been asked for all that, and then has what a run gives."""
+
+    complete: bool
+    outcome: Outcome
+    reason: str | None
+    gate: NotRequired[list[Decision]]
+    transcript: NotRequired[str | None]
+    engine: NotRequired[Engines]
+    rows: NotRequired[Count]
+    labelled: NotRequired[Count]
+    provenance: NotRequired[dict[str, Count]]
+    verdicts: NotRequired[list[RoundVerdicts]]
+    questions: NotRequired[Questions]
+    tokens: NotRequired[dict[str, Count]]
+    seconds: NotRequired[dict[str, float]]
+    pace: NotRequired[Pace]
+    media: NotRequired[dict[str, Count]]
+    faults: NotRequired[dict[str, Count]]
+    restarts: NotRequired[Count]
+    bounds: NotRequired[Bounds]
+    noise: NotRequired[Noise | None]
+
+
+ReportedCase: TypeAlias = ScoredCase | UnscoredCase
+
+
+class Document(TypedDict):
+    """A run of the benchmark. It is `complete` if every case that was not skipped has all its verdicts."""
+
+    schema: Literal[1]
+    complete: bool
+    manifest: Manifest
+    datasets: dict[str, Dataset]
+    cases: list[ReportedCase]

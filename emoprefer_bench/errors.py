@@ -1,0 +1,25 @@
+"""Every error of this package that people meet has one base class, so that one `except` catches them all.
+
+EmopreferError
+├── data          DatasetError, FetchError
+├── media         MediaError, DecodeError
+├── prompts       PromptPackError
+├── engines       WeightsError; LoadError, ChildDiedError, QuestionError (protocol)
+├── trial         StoreError, NotLoadedError, UnusableAnswerError
+├── gates         LimitError, BaselineError
+├── replay        ReplayError
+├── document      DocumentError
+├── scoring       RankingError
+├── reports       FormError, PredictionsError
+└── cli           CommandError
+
+Each is defined in its room, and its message says what is wrong, where, and how to mend it. NotLoadedError and
+UnusableAnswerError never leave the trial: a strategy ends by them. Children have errors of their own, which reach the
+parent as text.
+"""
+
+from __future__ import annotations
+
+
+class EmopreferError(Exception):
+    """Something that this package can't do as it was asked; the message says what, where, and how to mend it."""

@@ -1,0 +1,170 @@
+"""The fixtures of a case: its GPUs, and itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emoprefer_bench.cases import Case
+from emoprefer_bench.engines import gpus as gpu_leases
+from emoprefer_bench.plugin import interrupts
+from emoprefer_bench.plugin.collection import case_of, recording_of
+from emoprefer_bench.plugin.models import ModelInfo
+from emoprefer_bench.plugin.skips import why_not
+from emoprefer_bench.plugin.stash import GATING, MODELS, PROGRESS, RESULT, TRIALS, settings_of
+from emoprefer_bench.replay.recorded import Recorded
+
+if TYPE_CHECKING:
+    from emoprefer_bench.document.types import Dataset, ScoredResult
+    from emoprefer_bench.engines.engine import Engine
+    from emoprefer_bench.trial.trial import Trial
+
+
+@pytest.fixture(scope="session")
+def gpus(request: pytest.FixtureRequest) -> Iterator[gpu_leases.Gpus]:
+    """The GPUs leased to the current model (and its text LLM); leased anew when the model changes."""
+    info: ModelInfo = request.param
+    known = request.config.stash[MODELS].known
+    llms = {case.llm for item in request.session.items if (case := case_of(item)) and case.model == info.name}
+    count = max([info.gpus, *(known[llm].gpus for llm in llms if llm in known and info.gpus)])
+    with gpu_leases.lease(count, gpu_leases.visible(), gpu_leases.lock_folder()) as leased:
+        yield leased
+
+
+@dataclass(frozen=True)
+class BoundCase:
+    """A case inside its test: `run` it, once. It fails the test where a gate does."""
+
+    case: Case
+    run: Callable[[], ScoredResult]
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest, gpus: gpu_leases.Gpus) -> BoundCase:  # noqa: ARG001  # the lease comes first
+    """The case of this test. `case.run()` asks, matches and scores, puts the result on the report, and returns it."""
+    selected = case_of(request.node)
+    if selected is None:
+        raise pytest.UsageError(f"{request.node.nodeid}: the fixture `case` needs a model; declare one in conftest.py")
+    config = request.config
+    if recording := recording_of(request.node):
+        return BoundCase(selected, lambda: _replay(request, recording))
+    engines = _engines(request, selected)
+    for name, engine in engines.items():
+        if lacking := engine.missing():
+            pytest.skip(f"{name}: {lacking}")
+
+    def run() -> ScoredResult:
+        return _run(request, selected)
+
+    trials = config.stash[TRIALS]
+    if selected.model not in trials or selected not in trials[selected.model].cases:
+        trials[selected.model] = _trial(request, selected)
+    return BoundCase(selected, run)
+
+
+def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
+    """The engines that the case's fixtures declare: the judge, and the text LLM where it has one."""
+    from emoprefer_bench.engines.weights import WeightsError  # noqa: PLC0415
+
+    names = dict.fromkeys(name for name in (case.model, case.llm) if name)
+    try:
+        return {name: request.getfixturevalue(name) for name in names}
+    except WeightsError as error:
+        pytest.skip(str(error))
+
+
+def _trial(request: pytest.FixtureRequest, first: Case) -> Trial:
+    """All that is asked of the model in this process: every case that it was given and that can run here."""
+    from emoprefer_bench.trial.trial import Trial  # noqa: PLC0415
+
+    config = request.config
+    engines: dict[str, Engine] = {}
+    selected: list[Case] = []
+    for case in map(case_of, _given(request.session)):
+        if case is None or case.model != first.model or case in selected or why_not(config, case):
+            continue
+        try:
+            of_case = _engines(request, case)
+        except pytest.skip.Exception:
+            continue
+        if not any(engine.missing() for engine in of_case.values()):
+            engines |= of_case
+            selected.append(case)
+    return Trial(settings_of(config), first.model, selected, engines)
+
+
+def _given(session: pytest.Session) -> list[pytest.Item]:
+    """The tests that this process is to run, as far as it knows: with xdist its own, and not those of the others."""
+    if not hasattr(session.config, "workerinput"):
+        return session.items
+    from emoprefer_bench.plugin.scheduling import given  # noqa: PLC0415  # xdist
+
+    return given(session)
+
+
+def _run(request: pytest.FixtureRequest, case: Case) -> ScoredResult:
+    """Run the case's trial, if no other case did, and put the result on the item before anything can fail."""
+    config = request.config
+    trial = config.stash[TRIALS][case.model]
+    progress = config.stash[PROGRESS]
+    try:
+        trial.run(progress.of(request.node))
+    except KeyboardInterrupt:
+        with interrupts.none():
+            _keep_incomplete(request.node, trial)
+        raise
+    result, fault = trial.result(case), trial.fault(case)
+    if result is None:
+        pytest.fail(fault or f"{case.id} was not asked", pytrace=False)
+    return _reported(request, result, trial.dataset(case).described(), fault)
+
+
+def _replay(request: pytest.FixtureRequest, recording: Recorded) -> ScoredResult:
+    """Score a recording, with the texts of its data set where that is there."""
+    from emoprefer_bench.data import datasets  # noqa: PLC0415
+    from emoprefer_bench.replay import npz  # noqa: PLC0415
+
+    source = settings_of(request.config).sources.get(recording.case.dataset)
+    try:
+        there = source is not None and source.missing(media=False) is None
+        read = datasets.read(source, sound=False, picture=False, subtitles=False) if there and source else None
+        result, dataset = recording.load(read)
+    except (npz.ReplayError, datasets.DatasetError) as error:
+        failure = str(error)
+    else:
+        return _reported(request, result, dataset, None)
+    pytest.fail(failure, pytrace=False)
+
+
+def _reported(
+    request: pytest.FixtureRequest, result: ScoredResult, dataset: Dataset, fault: str | None
+) -> ScoredResult:
+    """Put a result on the item before anything can fail, then fail it by its fault or its gates."""
+    node = request.node
+    node.stash[RESULT] = {"case": result, "dataset": dataset}
+    if fault:
+        pytest.fail(fault, pytrace=False)
+    why = request.config.stash[GATING].check(node, result, dataset)
+    node.user_properties += _properties(result)
+    if why:
+        pytest.fail(why, pytrace=False)
+    return result
+
+
+def _properties(result: ScoredResult) -> list[tuple[str, object]]:
+    """What --junitxml says of a case: its scores, and what its gates decided."""
+    scores = [(f"emoprefer.{name}", score["mean"]) for name, score in result["scores"].items()]
+    gates = [
+        (f"emoprefer.gate.{decision['metric'] or decision['kind']}", decision["outcome"])
+        for decision in result.get("gate", ())
+    ]
+    return [*scores, *gates]
+
+
+def _keep_incomplete(item: pytest.Item, trial: Trial) -> None:
+    for case in trial.cases:
+        if result := trial.result(case):
+            interrupts.report(item, result, trial.dataset(case).described())

@@ -1,0 +1,66 @@
+"""Models are fixtures: the decorator that declares one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from emoprefer_bench.cases import DIRECT, takes
+
+PROMPTS = ("S1", "S2", "S3", "S4")
+DEFAULT_LLM = "qwen25_7b"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a model before its fixture runs.
+
+    `modality` is the most it can take (`audio`, `video`, `audiovideo` or `text`, with `+subtitle` where it gets what is
+    said as text); None for a judge that looks at nothing but the two texts. `llm` is the text LLM that judges for it in
+    S3 and S4. A `closed` model, whose weights are not published, stands below the rule in the paper's table.
+    """
+
+    name: str
+    gpus: int
+    modality: str | None
+    prompts: tuple[str, ...]
+    llm: str | None = None
+    closed: bool = False
+
+
+Fixture = Callable[..., Any]
+FIXTURE = type(pytest.fixture(lambda: None))
+
+
+def model(
+    *,
+    gpus: int = 1,
+    modality: str | None = "audiovideo",
+    prompts: tuple[str, ...] = PROMPTS,
+    llm: str | None = None,
+    closed: bool = False,
+) -> Callable[[Fixture], Fixture]:
+    """Declare a model: a session fixture that takes `gpus` (the leased GPUs) and returns an engine.
+
+    `gpus` is how many it needs, 0 for none. `prompts=()` declares a judge that takes no prompt: one case a data set.
+    Raises TypeError where the function doesn't take `gpus`, or a value is none that is known.
+    """
+    unknown = set(prompts) - set(PROMPTS)
+    if unknown:
+        raise TypeError(f"prompts={prompts!r}: {sorted(unknown)} are none of {', '.join(PROMPTS)}")
+    takes(modality, modality)
+
+    def declare(function: Fixture) -> Fixture:
+        if "gpus" not in inspect.signature(function).parameters:
+            raise TypeError(
+                f"the model {function.__name__} must take the fixture `gpus`: def {function.__name__}(gpus):"
+            )
+        info = ModelInfo(function.__name__, gpus, modality, prompts or (DIRECT,), llm, closed)
+        function.emoprefer_model = info  # type: ignore[attr-defined]
+        return pytest.fixture(scope="session")(function)
+
+    return declare

@@ -1,0 +1,37 @@
+"""What the plugin keeps in pytest's stashes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emoprefer_bench.plugin import options
+
+if TYPE_CHECKING:
+    from emoprefer_bench.plugin.collection import Models
+    from emoprefer_bench.plugin.collector import Collector
+    from emoprefer_bench.plugin.gating import Gating
+    from emoprefer_bench.plugin.progress import Progress
+    from emoprefer_bench.prompts import PromptPack
+    from emoprefer_bench.replay.recorded import Recorded
+    from emoprefer_bench.trial.trial import Settings, Trial
+
+DATASETS: pytest.StashKey[Collection[str]] = pytest.StashKey()
+RECORDINGS: pytest.StashKey[Sequence[Recorded]] = pytest.StashKey()
+MODELS: pytest.StashKey[Models] = pytest.StashKey()
+SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+TRIALS: pytest.StashKey[dict[str, Trial]] = pytest.StashKey()
+PACK: pytest.StashKey[PromptPack] = pytest.StashKey()
+GATING: pytest.StashKey[Gating] = pytest.StashKey()
+PROGRESS: pytest.StashKey[Progress] = pytest.StashKey()
+COLLECTOR: pytest.StashKey[Collector] = pytest.StashKey()
+RESULT: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """The settings of the run's trials, made when the first is wanted."""
+    if SETTINGS not in config.stash:
+        config.stash[SETTINGS] = options.settings(config, config.stash[PACK])
+    return config.stash[SETTINGS]

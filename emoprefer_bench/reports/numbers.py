@@ -1,0 +1,55 @@
+"""How numbers are written in every form: shares in percent, differences in points, p to three decimals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emoprefer_bench.document.types import Score
+
+SMALLEST_P = 0.001  # what three decimals can show
+NONE = "-"
+
+
+def percent(share: float | None) -> str:
+    """A share in percent, with two decimals."""
+    return NONE if share is None else f"{100 * share:.2f}"
+
+
+def points(difference: float | None) -> str:
+    """A difference of two shares in percentage points, with its sign."""
+    return NONE if difference is None else f"{100 * difference:+.2f}"
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    """The interval of a share, in percent."""
+    return f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]" if bounds else NONE
+
+
+def points_interval(bounds: Sequence[float] | None) -> str:
+    """The interval of a difference, in percentage points with their signs."""
+    return f"[{100 * bounds[0]:+.1f}, {100 * bounds[1]:+.1f}]" if bounds else NONE
+
+
+def p(value: float | None) -> str:
+    """A p with three decimals, as a cell of a table."""
+    if value is None:
+        return NONE
+    return f"{value:.3f}" if value >= SMALLEST_P else f"<{SMALLEST_P}"
+
+
+def p_is(value: float | None) -> str:
+    """A p as a sentence says it: `p = 0.031`, `p < 0.001`."""
+    cell = p(value)
+    return f"p < {cell[1:]}" if cell.startswith("<") else f"p = {cell}"
+
+
+def score(value: Score, *, with_interval: bool = False) -> str:
+    """A score in percent: its mean, the standard deviation where there were several rounds, and its interval."""
+    if value["mean"] is None:
+        return NONE
+    spread = "" if value["sd"] is None else f"±{percent(value['sd'])}"
+    bounds = f" {interval(value['interval'])}" if with_interval and value["interval"] else ""
+    return f"{percent(value['mean'])}{spread}{bounds}"
