@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
-
-if TYPE_CHECKING:
-    from emoprefer_bench.document.types import NamedCase, Strategy
+from typing import Literal, NotRequired, TypedDict, cast
 
 DIRECT = "direct"  # the prompt of a judge that takes none
 MEDIA = {"audio": {"audio"}, "video": {"video"}, "audiovideo": {"audio", "video"}, "text": set[str]()}
 SUBTITLE = "+subtitle"
 VARIANTS = BLIND, MISMATCHED = "blind", "mismatched"
 MODALITIES = tuple(media + suffix for media in MEDIA for suffix in ("", SUBTITLE))
+
+
+Strategy = Literal["S1", "S2", "S3", "S4"]
+
+
+class NamedCase(TypedDict):
+    """What identifies a case in a report.
+
+    `prompt` is None for a judge that takes none. `modality` is one of MODALITIES, and None for a control, which looks
+    at nothing but the two texts. `llm` is the text LLM of S3 and S4. `variant` is a run for comparison (blind,
+    mismatched) or a vote (rounds-vote, orders-vote, models-vote); None for the judge itself. The weights of a `closed`
+    model are not published.
+    """
+
+    id: str
+    model: str
+    prompt: Strategy | None
+    dataset: str
+    modality: str | None
+    llm: str | None
+    variant: NotRequired[str | None]
+    closed: NotRequired[bool]
 
 
 @dataclass(frozen=True, slots=True)

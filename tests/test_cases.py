@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from emoprefer_bench.cases import MODALITIES, Case, Tally, takes
+from emoprefer_bench.cases import MODALITIES, Case, takes
 from emoprefer_bench.pairs import Answer
+from emoprefer_bench.trial.tally import Tally
 from emoprefer_bench.verdicts import read
 
 HEARD = {"audio": 75, "video": 0}

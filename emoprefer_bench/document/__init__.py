@@ -1,0 +1,1 @@
+"""The report: its types, its file, its schema, and reading it."""

@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeGuard
 
+    from emoprefer_bench.cases import NamedCase
     from emoprefer_bench.document.types import (
         Costs,
         Document,
         Engines,
-        NamedCase,
         Outcome,
         ReportedCase,
         RoundVerdicts,

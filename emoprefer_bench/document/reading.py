@@ -8,6 +8,7 @@ from typing import Any, TypedDict, cast
 
 import msgspec
 
+from emoprefer_bench.cases import MODALITIES
 from emoprefer_bench.document import types
 from emoprefer_bench.document.files import SCHEMA
 from emoprefer_bench.document.types import Document
@@ -58,7 +59,7 @@ def checked(found: object, where: str) -> Document:
             _count(dataset, ("keys", "labels", "row_digests"), dataset["rows"], f"data set {name}")
     except ValueError as error:
         raise DocumentError(f"{where}: is a report that is broken: {error}") from None
-    return cast(Document, found)
+    return cast("Document", found)
 
 
 def _convert(found: object, kind: Any, where: str) -> None:  # noqa: ANN401  # a type
@@ -70,7 +71,9 @@ def _convert(found: object, kind: Any, where: str) -> None:  # noqa: ANN401  # a
 
 
 def _tie(case: dict[str, Any], datasets: dict[str, Any]) -> None:
-    """Raise ValueError for verdicts without their data set, or not one a row."""
+    """Raise ValueError for a modality that is none, and for verdicts without their data set, or not one a row."""
+    if case["modality"] not in (None, *MODALITIES):
+        raise ValueError(f"{case['id']} has the modality {case['modality']!r}, which is none")
     rounds = case.get("verdicts")
     if rounds is None:
         return

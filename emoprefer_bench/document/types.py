@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from msgspec import Meta
 
-from emoprefer_bench.pairs import Label  # noqa: TC001  # types are read at run time, to check a report by them
-from emoprefer_bench.prompts import PackName  # noqa: TC001  # likewise
-from emoprefer_bench.verdicts import Provenance  # noqa: TC001  # likewise
+from emoprefer_bench.cases import NamedCase  # types are read at run time, to check a report by them
+from emoprefer_bench.pairs import Label  # likewise
+from emoprefer_bench.prompts import PackName  # likewise
+from emoprefer_bench.verdicts import Provenance  # likewise
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Points = Annotated[float, Meta(ge=-1, le=1)]
@@ -20,9 +21,7 @@ Count = Annotated[int, Meta(ge=0)]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Key = Annotated[str, Meta(pattern="^[0-9]{5,}:")]
 Interval = Annotated[list[float], Meta(min_length=2, max_length=2)]
-Modality = Annotated[str, Meta(pattern=r"^(audio|video|audiovideo|text)(\+subtitle)?$")]
 
-Strategy = Literal["S1", "S2", "S3", "S4"]
 Bottleneck = Literal["decoding", "preprocessing", "model"]
 Outcome = Literal["passed", "failed", "error", "skipped", "interrupted", "missing"]
 ComparisonKind = Literal["control", "baseline", "variant"]
@@ -217,23 +216,6 @@ class Pace(TypedDict):
     output_tokens: float | None
     cached: Share | None
     bottleneck: Bottleneck | None
-
-
-class NamedCase(TypedDict):
-    """What identifies a case. `modality` is None for a control, which looks at nothing but the two texts.
-
-    `variant` is a run for comparison (blind, mismatched) or a vote (rounds-vote, orders-vote, models-vote); None for
-    the judge itself. The weights of a `closed` model are not published.
-    """
-
-    id: str
-    model: str
-    prompt: Strategy | None
-    dataset: str
-    modality: Modality | None
-    llm: str | None
-    variant: NotRequired[str | None]
-    closed: NotRequired[bool]
 
 
 class Spent(TypedDict):

@@ -1,1 +1,1 @@
-"""Engines: what answers questions. `declared` makes them, `engine` and `child` run them, the rest are children."""
+"""Judges: what a fixture declares, and the session in which its questions are answered."""

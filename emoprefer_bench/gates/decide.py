@@ -85,8 +85,8 @@ def _decision(
     outcome: DecisionOutcome,
     about: str,
     metric: str | None = None,
-    **numbers: Any,
-) -> Decision:  # noqa: ANN401  # whatever a report may hold
+    **numbers: Any,  # noqa: ANN401  # whatever a report may hold
+) -> Decision:
     said = {"metric": metric, "kind": kind, "outcome": outcome, "message": f"{case['id']}: {about}", **numbers}
     return cast("Decision", said)
 

@@ -1,0 +1,1 @@
+"""What pytest sees. No other room imports pytest."""

@@ -14,7 +14,8 @@ from emoprefer_bench.scoring.controls import CONTROLS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emoprefer_bench.document.types import Dataset, Document, NamedCase, ReportedCase, ScoredResult
+    from emoprefer_bench.cases import NamedCase
+    from emoprefer_bench.document.types import Dataset, Document, ReportedCase, ScoredResult
     from emoprefer_bench.gates.baselines import Baseline
     from emoprefer_bench.gates.limits import Limit
     from emoprefer_bench.prompts import PackName

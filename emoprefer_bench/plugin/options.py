@@ -123,15 +123,13 @@ def recordings(config: pytest.Config) -> Sequence[Recorded]:
     """What --emoprefer-replay names; empty without it. Raises UsageError where there is nothing to replay."""
     if config.option.emoprefer_replay is None:
         return ()
-    from emoprefer_bench.replay import npz  # noqa: PLC0415  # numpy, for a run that replays
-    from emoprefer_bench.replay import ours as reported
-    from emoprefer_bench.replay import reference as replay
+    from emoprefer_bench.replay import npz, ours, reference  # noqa: PLC0415  # numpy, for a run that replays
 
     folder = Path(config.invocation_params.dir, config.option.emoprefer_replay)
     try:
-        if (folder / reported.REPORT).is_file():
-            return reported.find(folder)
-        return replay.find(folder).recordings
+        if (folder / ours.REPORT).is_file():
+            return ours.find(folder)
+        return reference.find(folder).recordings
     except npz.ReplayError as error:
         raise pytest.UsageError(f"--emoprefer-replay: {error}") from None
 

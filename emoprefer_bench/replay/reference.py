@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.cases import SUBTITLE, Case
+from emoprefer_bench.cases import SUBTITLE, Case, NamedCase
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import EXCHANGED, Clip, Label, Pair
 from emoprefer_bench.replay.npz import Answers, ReplayError, read
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emoprefer_bench.document.types import Dataset as Described
-    from emoprefer_bench.document.types import Engine, Engines, NamedCase, ScoredResult
+    from emoprefer_bench.document.types import Engine, Engines, ScoredResult
 
 PROMPTS = {"normal": "S1", "cot-answer": "S2", "cot-answer2": "S3", "cot-answer3": "S4"}
 ON_THE_WAY = ("cot-description", "cot-reasoning")

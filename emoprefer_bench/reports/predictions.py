@@ -76,7 +76,8 @@ def write(path: Path, rows: Iterable[Prediction]) -> Path:
 def write_predictions(document: Document, sources: Mapping[str, Source], limit: int | None, path: Path) -> list[str]:
     """Write what each judge prefers, with a zip beside; with several cases, each to a file with its id in the name.
 
-    `sources` and `limit` are those of the run: where its data sets lie, and how many rows of each it read. Controls and variants make no predictions. Returns a line for each file. Raises FormError.
+    `sources` and `limit` are those of the run: where its data sets lie, and how many rows of each it read. Controls
+    and variants make no predictions. Returns a line for each file. Raises FormError.
     """
     scored = [case for case in document["cases"] if is_scored(case)]
     made = [case for case in scored if not is_control(case) and not case.get("variant")]

@@ -1,0 +1,1 @@
+"""From verdicts to numbers, and how sure they are."""

@@ -117,8 +117,8 @@ def score_bounds(
 ) -> dict[str, dict[str, float | None]]:
     """How low (`worst`) and high (`best`) each of the four scores could be, whatever the unread verdicts meant.
 
-    An unread verdict may have meant any class of the score; of the treatment only the treatment of ties matters. At best
-    each meant its row's label. At worst none did: then accuracy counts it wrong, and WAF gives it the wrong class that
+    An unread verdict may have meant any class of the score; of the treatment only that of ties matters. At best each
+    meant its row's label. At worst none did: then accuracy counts it wrong, and WAF gives it the wrong class that
     costs most. The weighted F1 is convex in the number of wrong verdicts for each class, so handing them out one by one
     where it falls most is exact (greedy allocation: Federgruen and Groenevelt, Operations Research 34, 1986).
     """

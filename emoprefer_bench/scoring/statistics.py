@@ -39,7 +39,7 @@ class McNemar(TypedDict):
 
 
 class Difference(TypedDict):
-    """One metric of two judges (or runs) on the same rows: `score` minus `other`; one-sided p is for it being better."""
+    """One metric of two judges on the same rows, `score` minus `other`; one-sided p is for the first being better."""
 
     score: float | None
     other: float | None
@@ -112,8 +112,8 @@ def cluster_bootstrap(
 ) -> dict[str, Interval]:
     """Find the interval of every metric (its mean over rounds) by a bootstrap that draws clips with all their rows.
 
-    How the bounds are placed, and why: `emoprefer_bench.scoring.resampling.interval`. None with fewer than two clips or where
-    the metric is undefined.
+    How the bounds are placed, and why: `emoprefer_bench.scoring.resampling.interval`. None with fewer than two clips
+    or where the metric is undefined.
     """
     groups = group_numbers(clips)
     totals = resampled(tables(labels, rounds, groups), draws, seed)

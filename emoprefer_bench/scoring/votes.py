@@ -19,7 +19,8 @@ from emoprefer_bench.scoring.controls import CONTROLS
 from emoprefer_bench.verdicts import Provenance, Verdicts
 
 if TYPE_CHECKING:
-    from emoprefer_bench.document.types import Dataset, Engine, Engines, NamedCase, RoundVerdicts, Scored, ScoredCase
+    from emoprefer_bench.cases import NamedCase
+    from emoprefer_bench.document.types import Dataset, Engine, Engines, RoundVerdicts, Scored, ScoredCase
     from emoprefer_bench.pairs import Label
 
     Ballots = Sequence[Label | None]

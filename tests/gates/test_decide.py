@@ -9,7 +9,8 @@ from emoprefer_bench.cases import Case
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.gates import baselines
 from emoprefer_bench.gates import decide as gates
-from emoprefer_bench.gates.decide import Limit, LimitError, Policy
+from emoprefer_bench.gates.decide import Policy
+from emoprefer_bench.gates.limits import Limit, LimitError
 from emoprefer_bench.pairs import EXCHANGED, Clip
 
 LABELS = ["a1", "a2"] * 20
@@ -91,7 +92,7 @@ def test_the_message_of_a_drop_has_every_number():
     assert "one-sided p = 0.00" in drop["message"]
     assert "tolerated are 2.00 pp. Flipped: 00000:clip0 a1 -> a2, 00001:clip0 a2 -> a1" in drop["message"]
     assert drop["message"].endswith("and 8 more")
-    assert (drop["drop"], drop["baseline"], drop["current"], drop["flipped"]) == (0.4, 1.0, 0.6, 16)
+    assert (drop["drop"], drop["before"], drop["after"], drop["flipped"]) == (0.4, 1.0, 0.6, 16)
     assert drop["interval"][0] < 0.4 < drop["interval"][1]
 
 

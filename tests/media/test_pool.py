@@ -9,9 +9,10 @@ import pytest
 from support import media_files
 
 from emoprefer_bench.media.plan import MediaPlan
-from emoprefer_bench.media.pool import DecodeError, Decoders, HeldClip
+from emoprefer_bench.media.pool import DecodeError, Decoders
 from emoprefer_bench.pairs import Clip
 from emoprefer_bench.protocol import spool
+from emoprefer_bench.trial.held import HeldClip
 from emoprefer_bench.trial.times import Times
 
 PLAN = MediaPlan(fps=2.0, min_frames=2, max_frames=8)

@@ -465,7 +465,7 @@ def test_a_limited_run_is_compared_on_its_rows(gated):
     result = gated.compare("--emoprefer-limit", "10", "--emoprefer-compare-fail", "acc2:2pp")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     (drop,) = (one for one in gated.bench.cases()["judge-toy"]["gate"] if one["kind"] == "drop")
-    assert (drop["baseline"], drop["current"], drop["rows"]) == (1.0, pytest.approx(0.2), 10)
+    assert (drop["before"], drop["after"], drop["rows"]) == (1.0, pytest.approx(0.2), 10)
 
 
 @WORKERS

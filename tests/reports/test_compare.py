@@ -34,7 +34,7 @@ def test_a_case_is_shown_old_to_new_with_its_difference():
     """Second minus first: 20 of 20 right, then 15."""
     found = change(run(LABELS), run(flipped(LABELS, 5)))
     accuracy = found.differences["acc2"]
-    assert (accuracy["second"], accuracy["first"]) == (1, 0.75)
+    assert (accuracy["other"], accuracy["score"]) == (1, 0.75)
     assert accuracy["difference"] == pytest.approx(-0.25)
     assert accuracy["mcnemar"]["second_only"] == 5
     assert found.differences["swap"]["difference"] == 0

@@ -7,7 +7,7 @@ import pytest
 
 from emoprefer_bench.pairs import Clip, Label, Pair
 from emoprefer_bench.scoring.bias import position_bias, slices, writer_prior
-from emoprefer_bench.scoring.counts import Verdicts
+from emoprefer_bench.verdicts import Verdicts
 
 
 def one_way(forward: list[Any], exchanged: list[Any]) -> Verdicts:

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from emoprefer_bench.scoring.counts import Verdicts, group_numbers, plain, ratio, table, tables
+from emoprefer_bench.scoring.counts import group_numbers, plain, ratio, table, tables
 from emoprefer_bench.scoring.metrics import (
     LABEL_SCORES,
     METRICS,
     REFERENCE,
     STRICT,
-    Policy,
+    Treatment,
     case_metrics,
     metric_from_tables,
     reference_scores,
@@ -27,9 +27,10 @@ from emoprefer_bench.scoring.metrics import (
     strict_scores,
     swap_consistency,
 )
+from emoprefer_bench.verdicts import Verdicts
 
 POLICIES = [
-    Policy(ties, unread) for ties in ("a1", "half", "wrong", "dropped") for unread in ("same", "wrong", "dropped")
+    Treatment(ties, unread) for ties in ("a1", "half", "wrong", "dropped") for unread in ("same", "wrong", "dropped")
 ]
 UNDEFINED = dict.fromkeys(LABEL_SCORES)
 
@@ -123,11 +124,11 @@ def test_a_silent_judge_is_paid_by_the_reference_and_not_by_the_strict_scores() 
     assert strict_scores(labels, silence) == {"waf2": 0.0, "acc2": 0.0, "waf3": 0.0, "acc3": 0.0}
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_no_rows_have_no_scores(policy: Policy) -> None:
-    """Without rows the scores are None under every policy; filterwarnings=error holds numpy to silence."""
-    assert scores([], [], policy) == UNDEFINED
-    assert scores([None, None], ["a1", None], policy) == UNDEFINED
+@pytest.mark.parametrize("treatment", POLICIES)
+def test_no_rows_have_no_scores(treatment: Treatment) -> None:
+    """Without rows the scores are None under every treatment; filterwarnings=error holds numpy to silence."""
+    assert scores([], [], treatment) == UNDEFINED
+    assert scores([None, None], ["a1", None], treatment) == UNDEFINED
 
 
 def test_rows_labelled_same_alone_have_three_class_scores_only() -> None:
@@ -140,18 +141,18 @@ def test_unlabelled_rows_are_left_out() -> None:
     assert strict_scores(["a1", None, "a2"], ["a1", "a1", "a1"]) == strict_scores(["a1", "a2"], ["a1", "a1"])
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_all_ties_and_all_unread_are_defined(policy: Policy) -> None:
+@pytest.mark.parametrize("treatment", POLICIES)
+def test_all_ties_and_all_unread_are_defined(treatment: Treatment) -> None:
     """A judge that only ties, or is never read, has scores, or None where its rows are dropped."""
     labels = ["a1", "a2", "same"]
-    tied, unread = scores(labels, ["same"] * 3, policy), scores(labels, [None] * 3, policy)
-    assert tied["acc2"] == {"a1": 0.5, "half": 0.5, "wrong": 0.0, "dropped": None}[policy.ties]
+    tied, unread = scores(labels, ["same"] * 3, treatment), scores(labels, [None] * 3, treatment)
+    assert tied["acc2"] == {"a1": 0.5, "half": 0.5, "wrong": 0.0, "dropped": None}[treatment.ties]
     assert tied["acc3"] == pytest.approx(1 / 3)
-    assert unread["acc3"] == {"same": pytest.approx(1 / 3), "wrong": 0.0, "dropped": None}[policy.unread]
+    assert unread["acc3"] == {"same": pytest.approx(1 / 3), "wrong": 0.0, "dropped": None}[treatment.unread]
 
 
 def test_policies_for_ties_and_unread_verdicts() -> None:
-    """Each policy gives the accuracy that its words say."""
+    """Each treatment gives the accuracy that its words say."""
     labels = ["a1", "a1", "a2", "a2", "a2", "a2"]
     predictions = ["same", "a1", "same", None, "a2", "a1"]
     accuracy = {
@@ -172,11 +173,11 @@ def test_policies_for_ties_and_unread_verdicts() -> None:
 
 
 def test_half_a_tie_is_half_a_row_of_each_class() -> None:
-    """Doubling every row, and reading one of each two ties as a1 and the other as a2, is the `half` policy."""
-    policy = Policy(ties="half", unread="wrong")
+    """Doubling every row, and reading one of each two ties as a1 and the other as a2, is the `half` treatment."""
+    treatment = Treatment(ties="half", unread="wrong")
     for labels, predictions in samples(("a1", "a2", "same"), seed=3):
         broken = [p if p != "same" else half for half in ("a1", "a2") for p in predictions]
-        found, expected = scores(labels, predictions, policy), strict_scores(labels * 2, broken)
+        found, expected = scores(labels, predictions, treatment), strict_scores(labels * 2, broken)
         assert close({"waf2": found["waf2"]}, {"waf2": expected["waf2"]})
         assert close({"acc2": found["acc2"]}, {"acc2": expected["acc2"]})
 
@@ -185,7 +186,7 @@ def test_dropped_rows_are_as_if_they_were_never_asked() -> None:
     """Dropping unread verdicts equals leaving their rows out."""
     for labels, predictions in samples(("a1", "a2", "same", None), seed=4):
         kept = [(y, p) for y, p in zip(labels, predictions, strict=True) if p]
-        found = scores(labels, predictions, Policy("wrong", "dropped"))
+        found = scores(labels, predictions, Treatment("wrong", "dropped"))
         assert close(found, strict_scores([y for y, _ in kept], [p for _, p in kept]))
 
 
@@ -200,7 +201,7 @@ def test_the_two_named_policies() -> None:
 def test_a_policy_that_there_is_none_of_is_refused(ties: Any, unread: Any) -> None:
     """The message says what the choices are."""
     with pytest.raises(ValueError, match="is one of"):
-        Policy(ties, unread)
+        Treatment(ties, unread)
 
 
 @pytest.mark.parametrize("score", [reference_scores, strict_scores, swap_consistency, score_bounds])
@@ -233,15 +234,15 @@ def readings(predictions: list[Any], classes: tuple[str, ...]) -> itertools.prod
 def test_bounds_are_the_extremes_over_every_reading(ties: Any) -> None:
     """No reading of the unread verdicts scores outside the bounds, and some reading reaches each."""
     rng = np.random.default_rng(6)
-    policy = Policy(ties=ties)
+    treatment = Treatment(ties=ties)
     for _ in range(40):
         rows = int(rng.integers(1, 12))
         labels, predictions = drawn(rng, rows, ("a1", "a2", "same")), drawn(rng, rows, ("a1", "a2", "same"))
         for row in rng.choice(rows, min(rows, 5), replace=False):
             predictions[row] = None
-        bounds = score_bounds(labels, predictions, policy)
+        bounds = score_bounds(labels, predictions, treatment)
         for classes, names in ((("a1", "a2"), ("waf2", "acc2")), (("a1", "a2", "same"), ("waf3", "acc3"))):
-            found = [scores(labels, list(reading), policy) for reading in readings(predictions, classes)]
+            found = [scores(labels, list(reading), treatment) for reading in readings(predictions, classes)]
             for name in names:
                 values = [score[name] for score in found if score[name] is not None]
                 expected = (min(values), max(values)) if values else (None, None)

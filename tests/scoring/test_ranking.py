@@ -9,16 +9,17 @@ from support.documents import case, report, toy_pairs
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.data.datasets import Dataset
+from emoprefer_bench.document.cases import scored
+from emoprefer_bench.reports.ranking import table
 from emoprefer_bench.scoring.ranking import (
-    Comparison,
+    Match,
     RankingError,
     kendall,
     of_judge,
     of_people,
     rank,
-    rank_document,
+    rank_dataset,
     spearman,
-    table,
     writers_in,
 )
 
@@ -38,7 +39,7 @@ def simulated(strengths, number, *, seed=0, tie=-0.7):
     for row in range(number):
         i, j = rng.choice(len(strengths), size=2, replace=False)
         verdict = VERDICTS[rng.choice(3, p=probabilities(strengths[i], strengths[j], tie))]
-        found.append(Comparison(f"clip{row // 2}", f"w{i}", f"w{j}", verdict))
+        found.append(Match(f"clip{row // 2}", f"w{i}", f"w{j}", verdict))
     return found
 
 
@@ -95,7 +96,7 @@ def test_it_is_the_same_every_time():
 
 def test_a_writer_who_won_everything_has_a_finite_strength():
     """As have those who were never compared with each other, and ties alone."""
-    chain = [Comparison("c1", "a", "b", "a1"), Comparison("c2", "b", "c", "a1"), Comparison("c3", "x", "y", "same")]
+    chain = [Match("c1", "a", "b", "a1"), Match("c2", "b", "c", "a1"), Match("c3", "x", "y", "same")]
     strengths = rank(chain, {}, draws=20)[0].strengths
     assert np.isfinite([value for estimate in strengths.values() for value in estimate]).all()
     assert strengths["a"].value > strengths["b"].value > strengths["c"].value
@@ -125,7 +126,7 @@ def test_rows_without_label_or_two_writers_tell_nothing():
     """They are left out, not counted as ties."""
     writers = [("x", "y"), None, ("x", "x"), ("y", "x")]
     found = of_people(["a1", "a1", "a1", None], ["0:a", "1:b", "2:c", "3:d"], writers)
-    assert found == [Comparison("a", "x", "y", "a1")]
+    assert found == [Match("a", "x", "y", "a1")]
 
 
 def test_a_judges_exchanged_verdicts_count_for_the_writers_as_they_stood():
@@ -133,7 +134,7 @@ def test_a_judges_exchanged_verdicts_count_for_the_writers_as_they_stood():
     pairs = toy_pairs(["a1", "a2"])
     judged = case(Case("m", "S1", "toy", "audio"), pairs, ["a1", "?"])
     keys, writers = [pair.key for pair in pairs], [("x", "y"), ("x", "y")]
-    assert of_judge(judged, keys, writers) == [Comparison("clip0", "x", "y", "a1"), Comparison("clip0", "y", "x", "a2")]
+    assert of_judge(judged, keys, writers) == [Match("clip0", "x", "y", "a1"), Match("clip0", "y", "x", "a2")]
     judged["verdicts"][0]["exchanged"][0] = "a1"
     strengths = rank(of_judge(judged, keys, writers), {}, draws=2)[0].strengths
     assert strengths["x"].value == pytest.approx(strengths["y"].value)
@@ -151,7 +152,7 @@ def document():
 def test_a_report_is_ranked_by_people_and_each_case():
     """The text shows both orders and their agreement."""
     found, writers = document()
-    rankings = rank_document(found, "toy", writers, draws=10)
+    rankings = rank_dataset(found["datasets"]["toy"], scored(found, "toy"), writers, draws=10)
     assert [ranking.name for ranking in rankings] == ["people", "m-S1-toy"]
     assert list(rankings[0].strengths) == ["x", "z", "y"]
     lines = [line.split() for line in table(rankings).splitlines()]

@@ -11,7 +11,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from emoprefer_bench.scoring.counts import Verdicts, tables
+from emoprefer_bench.scoring.counts import tables
 from emoprefer_bench.scoring.metrics import METRICS, metric_from_tables
 from emoprefer_bench.scoring.resampling import _expanded_tail, exchanged, interval, resampled
 from emoprefer_bench.scoring.statistics import (
@@ -23,6 +23,7 @@ from emoprefer_bench.scoring.statistics import (
     smallest_visible_drop,
     wilson,
 )
+from emoprefer_bench.verdicts import Verdicts
 
 WORDS = np.array(["a1", "a2", "same", None], dtype=object)
 
@@ -330,10 +331,10 @@ def test_only_shared_rounds_are_compared() -> None:
     right, wrong = one_way(["a1"] * 10), one_way(["a2"] * 10)
     options: dict[str, Any] = {"metrics": ["acc2"], "draws": 200}
     found = paired_difference(labels, list(range(10)), [right, wrong, wrong], [right], **options)["acc2"]
-    assert (found["first"], found["second"]) == (1.0, 1.0)
+    assert (found["score"], found["other"]) == (1.0, 1.0)
     assert found["mcnemar"] is not None
     two = paired_difference(labels, list(range(10)), [right, wrong], [right, right], **options)["acc2"]
-    assert (two["first"], two["second"], two["mcnemar"]) == (0.5, 1.0, None)
+    assert (two["score"], two["other"], two["mcnemar"]) == (0.5, 1.0, None)
 
 
 def test_no_change_raises_no_alarm() -> None:

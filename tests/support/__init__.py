@@ -1,0 +1,1 @@
+"""What several tests share: documents, clips, servers, children, checkpoints."""

@@ -1,25 +1,25 @@
-"""Documents made of thin air, each valid by the schema. `python tests/support/documents.py` writes the golden files anew."""
+"""Documents made of thin air, each valid by the schema. Run as a script, it writes the golden files anew."""
 
 from __future__ import annotations
 
 import functools
 import json
 import re
-from argparse import Namespace
 from pathlib import Path
 
 import jsonschema
 
-from emoprefer_bench import cases, prompts
-from emoprefer_bench.cases import Case, Round, Tally
+from emoprefer_bench import prompts
+from emoprefer_bench.cases import Case
 from emoprefer_bench.data.datasets import Dataset
-from emoprefer_bench.document import files as document
+from emoprefer_bench.document import files, schema
 from emoprefer_bench.pairs import EXCHANGED, Clip, Pair
 from emoprefer_bench.reports import csv_table, latex, markdown
-from emoprefer_bench.verdicts import Reading
+from emoprefer_bench.trial.result import result
+from emoprefer_bench.trial.tally import Tally
+from emoprefer_bench.verdicts import Reading, Round
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-SCHEMA = Path(__file__).parents[2] / "docs/report.schema.json"
 FORMS = {"tex": latex, "md": markdown, "csv": csv_table}
 READINGS = {"a1": "a1", "a2": "a2", "same": "same", "?": None}
 ENGINE = {
@@ -53,7 +53,7 @@ def case(named: Case, pairs: list[Pair], *rounds: list[str], outcome="passed", r
         tally.rounds[number] = Round(
             [reading(word) for word in words], [reading(EXCHANGED.get(word, word)) for word in words]
         )
-    return {**cases.result(tally, ENGINE), "outcome": outcome, "reason": reason, **more}
+    return {**result(tally, ENGINE), "outcome": outcome, "reason": reason, **more}
 
 
 def without_scores(named: Case, outcome: str, reason: str) -> dict:
@@ -63,17 +63,16 @@ def without_scores(named: Case, outcome: str, reason: str) -> dict:
 
 def report(cases_: list[dict], *datasets: Dataset) -> dict:
     """A document of these cases, valid by the schema."""
-    option = Namespace(emoprefer_rounds=1, emoprefer_limit=None)
-    manifest = document.manifest(["benchmarks"], option, prompts.load(prompts.DEFAULT))
-    built = document.build(cases_, {dataset.name: dataset.described() for dataset in datasets}, manifest)
+    manifest = files.manifest(["benchmarks"], prompts.load(prompts.DEFAULT).described(), rounds=1, limit=None)
+    built = files.build(cases_, {dataset.name: dataset.described() for dataset in datasets}, manifest)
     return valid(json.loads(json.dumps(built, allow_nan=False)))
 
 
 def valid(found: dict) -> dict:
     """The document itself, if it is one by the schema."""
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.Draft202012Validator(schema).validate(found)
+    written = json.loads(schema.FILE.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(written)
+    jsonschema.Draft202012Validator(written).validate(found)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Kills runs at random moments and counts the cost: `python tests/support/killing.py FOLDER KILLS SEED` prints it as JSON.
+"""Kills runs at random moments and counts the cost: as a script, with FOLDER KILLS SEED, it prints JSON.
 
 A run is a trial of three cases on engines that are real processes. It runs in a fork of this process, which has all
 modules loaded, so that a hundred runs take seconds. What is killed is the fork (the parent of the engines) or an
@@ -19,13 +19,13 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-from emoprefer_bench import prompts  # noqa: F401  # loaded once, before any fork
+from emoprefer_bench import prompts  # loaded once, before any fork
 from emoprefer_bench.cases import Case
 from emoprefer_bench.data import clips, tables  # noqa: F401  # loaded once, before any fork
 from emoprefer_bench.data.datasets import Source
 from emoprefer_bench.engines import session  # noqa: F401  # likewise
 from emoprefer_bench.engines.engine import ChildEngine
-from emoprefer_bench.protocol import worker  # noqa: F401  # likewise
+from emoprefer_bench.protocol import worker  # likewise
 from emoprefer_bench.scoring import case as scoring  # noqa: F401  # loaded once, before any fork
 from emoprefer_bench.trial.trial import Settings, Trial
 

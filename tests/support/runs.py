@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emoprefer_bench import cases
-from emoprefer_bench.cases import Case, Tally
+from emoprefer_bench.cases import Case
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import Answer, Clip, Pair
+from emoprefer_bench.trial.result import result
+from emoprefer_bench.trial.tally import Tally
 from emoprefer_bench.trial.transcripts import Transcripts
 from emoprefer_bench.verdicts import read
 from support import documents
@@ -63,7 +64,13 @@ def told(folder: Path, pairs: list[Pair], judges: dict[Case, Teller], rounds: in
                 for row in range(len(pairs)):
                     for exchanged in (False, True):
                         _tell(tally, transcripts, row, number, teller, exchanged=exchanged)
-            found.append({**cases.result(tally, documents.ENGINE), "outcome": "passed", "reason": None})
+            found.append(
+                {
+                    **result(tally, documents.ENGINE, transcript=f"transcripts/{case.id}.jsonl"),
+                    "outcome": "passed",
+                    "reason": None,
+                }
+            )
     names = dict.fromkeys(case.dataset for case in judges)
     return documents.report(found, *(Dataset(name, pairs) for name in names))
 

@@ -5,8 +5,10 @@ from collections import Counter
 import pytest
 from support.documents import reading, toy_pairs
 
-from emoprefer_bench.cases import Case, Round, Tally
+from emoprefer_bench.cases import Case
 from emoprefer_bench.trial import noise
+from emoprefer_bench.trial.tally import Tally
+from emoprefer_bench.verdicts import Round
 
 CONFTEST = """
 import pathlib, emoprefer_bench

@@ -8,13 +8,14 @@ from dataclasses import replace
 import pytest
 
 from emoprefer_bench import prompts
-from emoprefer_bench.cases import Case, Tally
+from emoprefer_bench.cases import Case
 from emoprefer_bench.engines.declared import function
 from emoprefer_bench.media.pool import Decoders
 from emoprefer_bench.pairs import Answer, Sampling
 from emoprefer_bench.trial.runner import Runner
 from emoprefer_bench.trial.seats import Seat
 from emoprefer_bench.trial.store import Store
+from emoprefer_bench.trial.tally import Tally
 from emoprefer_bench.trial.transcripts import Transcripts
 
 

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from emoprefer_bench.cases import DIRECT
 from emoprefer_bench.pairs import Answer
-from emoprefer_bench.trial.strategies import DIRECT, STRATEGIES, USES_LLM, UnusableAnswerError
+from emoprefer_bench.trial.strategies import STRATEGIES, USES_LLM, UnusableAnswerError
 
 
 class Asked:

@@ -8,7 +8,8 @@ from support.media_files import make_wav
 
 from emoprefer_bench.cases import BLIND, MISMATCHED, Case
 from emoprefer_bench.data.datasets import Dataset
-from emoprefer_bench.trial import variants as audit
+from emoprefer_bench.scoring.comparisons import with_variants
+from emoprefer_bench.trial.variants import mismatched, variants_of
 
 CONFTEST = """
 import emoprefer_bench
@@ -121,7 +122,7 @@ def test_with_one_clip_alone_there_is_no_other(hearing):
 def test_every_clip_is_exchanged_for_another_and_used_once(rows):
     """Rows that shared a clip share the other one; nothing else of a pair changes."""
     pairs = toy_pairs(["a1"] * rows)
-    found = audit.mismatched(pairs)
+    found = mismatched(pairs)
     instead = {old.clip.name: new.clip.name for old, new in zip(pairs, found, strict=True)}
     assert all(old != new for old, new in instead.items())
     assert sorted(instead.values()) == sorted(instead)
@@ -131,11 +132,11 @@ def test_every_clip_is_exchanged_for_another_and_used_once(rows):
 
 def test_variants_say_what_they_are():
     """In their id and in the report."""
-    blind, mismatched = audit.variants(Case("m", "S3", "toy", "audiovideo+subtitle", "llm"))
+    blind, other = variants_of(Case("m", "S3", "toy", "audiovideo+subtitle", "llm"))
     assert (blind.id, blind.variant, blind.modality, blind.llm) == ("m-S3-toy-blind", BLIND, "text", "llm")
-    assert (mismatched.id, mismatched.modality) == ("m-S3-toy-mismatched", "audiovideo+subtitle")
-    assert audit.variants(Case("m", "S1", "toy", "text+subtitle")) == []
-    assert audit.variants(Case("longer", "direct", "toy")) == []
+    assert (other.id, other.modality) == ("m-S3-toy-mismatched", "audiovideo+subtitle")
+    assert variants_of(Case("m", "S1", "toy", "text+subtitle")) == []
+    assert variants_of(Case("longer", "direct", "toy")) == []
 
 
 def test_a_variant_without_its_judge_or_not_complete_is_compared_with_nothing():
@@ -149,9 +150,9 @@ def test_a_variant_without_its_judge_or_not_complete_is_compared_with_nothing():
         [case(judge, pairs, said), case(blind, pairs, [None, *said[1:]])],
         [case(judge, pairs, [None, *said[1:]]), case(blind, pairs, said)],
     ):
-        audit.compare(cases, datasets)
+        with_variants(cases, datasets)
         assert not [one for each in cases for one in each["comparisons"] if one["kind"] == "variant"]
     cases = [case(judge, pairs, said), case(Case("m", "S1", "toy", "audio", variant=MISMATCHED), pairs, said)]
-    audit.compare(cases, datasets)
+    with_variants(cases, datasets)
     found = [one for one in report(cases, Dataset("toy", pairs))["cases"][0]["comparisons"] if one["kind"] == "variant"]
     assert {(one["against"], one["difference"], one["p_two_sided"]) for one in found} == {(MISMATCHED, 0.0, 1.0)}

@@ -1,4 +1,4 @@
-"""Run as `python -m emoprefer_bench.engines.children.transformers`: the child that answers through Hugging Face transformers.
+"""The child that answers through Hugging Face transformers: `python -m emoprefer_bench.engines.children.transformers`.
 
 It takes what waits, questions about one clip first, and generates for up to `batch_size` of them at once. A thread
 prepares the next questions meanwhile, so that the model doesn't wait for picture and sound to become tensors.

@@ -1,4 +1,4 @@
-"""Run as `python -m emoprefer_bench.engines.children.vllm`: the child that answers through vLLM, on GPU and on CPU builds of it.
+"""The child that answers through vLLM, its GPU and its CPU builds: `python -m emoprefer_bench.engines.children.vllm`.
 
 Questions go to vLLM's asynchronous engine as they come, and each answer is sent the moment it is finished. Clips are
 named by content to vLLM, so that its caches of preprocessed media and of prompt prefixes make the second question
