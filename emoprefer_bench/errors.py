@@ -5,7 +5,7 @@ EmopreferError
 ├── media         MediaError, DecodeError
 ├── prompts       PromptPackError
 ├── engines       WeightsError; LoadError, ChildDiedError, QuestionError (protocol)
-├── trial         StoreError, NotLoadedError, UnusableAnswerError
+├── trial         StoreError, NotLoadedError, EndedError, UnusableAnswerError
 ├── gates         LimitError, BaselineError
 ├── replay        ReplayError
 ├── document      DocumentError
@@ -13,8 +13,8 @@ EmopreferError
 ├── reports       FormError, PredictionsError
 └── cli           CommandError
 
-Each is defined in its room, and its message says what is wrong, where, and how to mend it. NotLoadedError and
-UnusableAnswerError never leave the trial: a strategy ends by them. Children have errors of their own, which reach the
+Each is defined in its room, and its message says what is wrong, where, and how to mend it. NotLoadedError,
+EndedError and UnusableAnswerError never leave the trial: a strategy ends by them. Children have errors of their own, which reach the
 parent as text.
 """
 

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
         ScoredCase,
         ScoredResult,
         UnscoredCase,
+        UnscoredResult,
     )
 
+FAILED = -2.0  # where a case that failed stands among those with scores
+SCORES = ("scores", "policies", "bias", "slices", "comparisons", "noise")  # what a case without scores lacks
 NO_COSTS: Costs = {
     "questions": {"asked": 0, "stored": 0},
     "tokens": {},
@@ -55,9 +58,14 @@ def result(
     return cast("ScoredResult", parts)
 
 
-def ended(result: ScoredResult, outcome: Outcome, reason: str | None = None) -> ScoredCase:
-    """A case with scores, and what became of its test."""
-    return cast("ScoredCase", {**result, "outcome": outcome, "reason": reason})
+def withheld(result: ScoredResult) -> UnscoredResult:
+    """The case without its scores and all that is made of them; what its unread answers leave open stays."""
+    return cast("UnscoredResult", {**{part: result[part] for part in result if part not in SCORES}, "complete": False})  # type: ignore[literal-required]
+
+
+def ended(result: ScoredResult | UnscoredResult, outcome: Outcome, reason: str | None = None) -> ReportedCase:
+    """A case that was asked, and what became of its test."""
+    return cast("ReportedCase", {**result, "outcome": outcome, "reason": reason})
 
 
 def unscored(named: NamedCase, outcome: Outcome, reason: str | None) -> UnscoredCase:
@@ -70,9 +78,20 @@ def is_scored(case: ReportedCase) -> TypeGuard[ScoredCase]:
     return "scores" in case
 
 
+def has_failed(case: ReportedCase) -> bool:
+    """Whether the case was asked and has no scores for all that."""
+    return not is_scored(case) and case["outcome"] not in ("skipped", "missing")
+
+
 def is_control(case: NamedCase) -> bool:
     """Whether the case's judge looks at nothing but the two texts."""
     return case["modality"] is None
+
+
+def tabled(document: Document, dataset: str) -> list[ReportedCase]:
+    """The data set's cases that a table shows: controls, cases that failed, and the judges by rising two-class WAF."""
+    cases = [case for case in document["cases"] if case["dataset"] == dataset and (is_scored(case) or has_failed(case))]
+    return sorted(cases, key=lambda case: (not is_control(case), waf2(case) if is_scored(case) else FAILED))
 
 
 def scored(document: Document, dataset: str) -> list[ScoredCase]:

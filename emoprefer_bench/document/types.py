@@ -292,6 +292,10 @@ class ScoredResult(RanCase):
     comparisons: list[Comparison]
 
 
+class UnscoredResult(RanCase):
+    """What a trial makes of a case that has no scores: questions failed, or too few answers could be read."""
+
+
 class ScoredCase(ScoredResult):
     """A case with scores, and what became of its test."""
 

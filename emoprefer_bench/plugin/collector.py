@@ -17,7 +17,7 @@ from emoprefer_bench.reports import forms, github
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from emoprefer_bench.document.types import Dataset, Document, Outcome, ReportedCase, ScoredResult
+    from emoprefer_bench.document.types import Dataset, Document, Outcome, ReportedCase, ScoredResult, UnscoredResult
 
 
 class Collector:
@@ -32,7 +32,9 @@ class Collector:
         self._document: Document | None = None
         self._notes: list[str] = []
 
-    def add(self, case: ScoredResult, dataset: Dataset, outcome: Outcome, reason: str | None = None) -> None:
+    def add(
+        self, case: ScoredResult | UnscoredResult, dataset: Dataset, outcome: Outcome, reason: str | None = None
+    ) -> None:
         """Take a case's result."""
         self._datasets[dataset["name"]] = dataset
         self._cases[case["id"]] = cases.ended(case, outcome, reason)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emoprefer_bench.cases import Case
+from emoprefer_bench.document.cases import withheld
 from emoprefer_bench.engines import gpus as gpu_leases
 from emoprefer_bench.plugin import interrupts
 from emoprefer_bench.plugin.collection import case_of, recording_of
@@ -142,12 +143,19 @@ def _replay(request: pytest.FixtureRequest, recording: Recorded) -> ScoredResult
 def _reported(
     request: pytest.FixtureRequest, result: ScoredResult, dataset: Dataset, fault: str | None
 ) -> ScoredResult:
-    """Put a result on the item before anything can fail, then fail it by its fault or its gates."""
-    node = request.node
+    """Put a result on the item before anything can fail, then fail it by its fault or its gates.
+
+    A case that failed, or of which too few answers could be read, has no scores; a variant like that is a skip.
+    """
+    node, gating = request.node, request.config.stash[GATING]
+    unread = None if fault else gating.too_few_read(node, result)
+    if reason := fault or unread:
+        node.stash[RESULT] = {"case": withheld(result), "dataset": dataset}
+        if unread and result.get("variant"):
+            pytest.skip(unread)
+        pytest.fail(reason, pytrace=False)
     node.stash[RESULT] = {"case": result, "dataset": dataset}
-    if fault:
-        pytest.fail(fault, pytrace=False)
-    why = request.config.stash[GATING].check(node, result, dataset)
+    why = gating.check(node, result, dataset)
     node.user_properties += _properties(result)
     if why:
         pytest.fail(why, pytrace=False)
@@ -167,4 +175,5 @@ def _properties(result: ScoredResult) -> list[tuple[str, object]]:
 def _keep_incomplete(item: pytest.Item, trial: Trial) -> None:
     for case in trial.cases:
         if result := trial.result(case):
-            interrupts.report(item, result, trial.dataset(case).described())
+            kept = withheld(result) if trial.unsound(case) else result
+            interrupts.report(item, kept, trial.dataset(case).described())

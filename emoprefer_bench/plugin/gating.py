@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from emoprefer_bench.prompts import PackName
 
 
+MIN_ANSWERED = 0.8
+"""The share of answers that must be read for a case to have scores, where no `min_answered` says otherwise."""
+
 DESELECTED = "emoprefer_deselected"
 EARLY = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
 
@@ -61,6 +64,26 @@ class Gating:
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401  # xdist's own type
         """Hear it from a worker."""
         self._deselected |= getattr(node, "workeroutput", {}).get(DESELECTED, False)
+
+    def too_few_read(self, item: pytest.Item, case: ScoredResult) -> str | None:
+        """Say that too few of the case's answers could be read to give it scores, beside what these could be; or None.
+
+        The line is the floor `min_answered` of the run or of a mark, or else MIN_ANSWERED.
+        """
+        answered = case["scores"]["answered"]["mean"]
+        if answered is None or answered >= MIN_ANSWERED and not self._limits and not item.get_closest_marker("gate"):
+            return None
+        from emoprefer_bench.gates import limits  # noqa: PLC0415  # numpy, for what has something to compare
+
+        floors = {
+            limit.metric: limit.amount
+            for limit in limits.merged(self._limits, _of_marks(item))
+            if limit.kind == "floor"
+        }
+        line = floors.get("answered", MIN_ANSWERED)
+        if answered >= line:
+            return None
+        return f"{case['id']}: {_unread(case, answered, line)}"
 
     def check(self, item: pytest.Item, case: ScoredResult, dataset: Dataset) -> str | None:
         """Hold a case's result against its limits and the baseline: puts `gate` and the deltas into the result.
@@ -134,6 +157,21 @@ class Gating:
         chosen = any("::" in argument for argument in self._config.args) or option.ignore or option.ignore_glob
         early = session.shouldstop or session.shouldfail or session.exitstatus in EARLY
         return bool(told or chosen or early)
+
+
+def _unread(case: ScoredResult, answered: float, line: float) -> str:
+    mean, bounds = case["scores"]["waf2"]["mean"], case.get("bounds")
+    about = (
+        f"only {100 * answered:.1f}% of its answers say which text they prefer, so the case has no scores (min_answered "
+        f"is {100 * line:g}%)"
+    )
+    if mean is None or bounds is None:
+        return about
+    worst, best = bounds["strict"]["waf2"]["worst"], bounds["strict"]["waf2"]["best"]
+    return (
+        f"{about}: waf2 would be {100 * mean:.2f} as the reference reads them, and whatever the others meant, it lies "
+        f"between {100 * (worst or 0.0):.2f} and {100 * (best or 0.0):.2f}"
+    )
 
 
 def _identity(kept: Mapping[str, object]) -> dict[str, object]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from emoprefer_bench.document.types import Dataset, ScoredResult
+    from emoprefer_bench.document.types import Dataset, ScoredResult, UnscoredResult
 
 PHASE = "interrupted"
 SECONDS = 8.0  # for xdist's workers to end their engines, score what they have, and send it
@@ -44,7 +44,7 @@ def none() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def report(item: pytest.Item, case: ScoredResult, dataset: Dataset) -> None:
+def report(item: pytest.Item, case: ScoredResult | UnscoredResult, dataset: Dataset) -> None:
     """Report a case in a phase of its own, since an interrupted test has no report; it crosses xdist too."""
     carried = {"emoprefer_case": case, "emoprefer": {"case": case, "dataset": dataset}}
     made = pytest.TestReport(item.nodeid, item.location, {}, PHASE, None, PHASE, **carried)  # type: ignore[arg-type]  # a phase of ours

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from emoprefer_bench.gates.baselines import Baseline
     from emoprefer_bench.gates.limits import Limit
     from emoprefer_bench.replay.recorded import Recorded
+    from emoprefer_bench.trial.tally import FailureBound
     from emoprefer_bench.trial.trial import Settings
 
 BUILT_IN = ("demo", "emoprefer", "emopreferv2")
@@ -49,6 +50,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="N",
         type=_at_least_one,
         help="how many requests this run may send to servers in all; paid models are skipped without it",
+    )
+    add(
+        "--emoprefer-max-failures",
+        metavar="N|N%",
+        type=_failure_bound,
+        help="end a case when more of its questions failed: a number, or a share of its verdicts (default: 10%%)",
     )
     add(
         "--emoprefer-data",
@@ -152,6 +159,7 @@ def prompt_pack(config: pytest.Config) -> PromptPack:
 def settings(config: pytest.Config, pack: PromptPack) -> Settings:
     """The settings of every trial."""
     from emoprefer_bench.data import datasets  # noqa: PLC0415  # only a run that asks something needs them
+    from emoprefer_bench.trial.tally import FailureBound  # noqa: PLC0415
     from emoprefer_bench.trial.trial import Settings  # noqa: PLC0415
 
     option = config.option
@@ -170,6 +178,7 @@ def settings(config: pytest.Config, pack: PromptPack) -> Settings:
         coresident=option.emoprefer_coresident,
         max_requests=option.emoprefer_max_requests,
         noise=option.emoprefer_noise or 0,
+        failures=option.emoprefer_max_failures or FailureBound(),
     )
 
 
@@ -249,6 +258,20 @@ def _limit(text: str) -> Limit:
         return gates.limit(text)
     except gates.LimitError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _failure_bound(text: str) -> FailureBound:
+    from emoprefer_bench.trial.tally import FailureBound  # noqa: PLC0415  # for a run that sets it
+
+    share = text.removesuffix("%")
+    if share == text:
+        number = int(text)
+        if number < 0:
+            raise ValueError(text)
+        return FailureBound(number)
+    if not 0 <= float(share) <= 100:  # noqa: PLR2004  # percent
+        raise ValueError(text)
+    return FailureBound(share=float(share) / 100)
 
 
 def _at_least_one(text: str) -> int:

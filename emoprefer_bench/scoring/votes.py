@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from emoprefer_bench.document.cases import ended, result
 from emoprefer_bench.pairs import EXCHANGED, LABELS
@@ -130,7 +130,7 @@ def _case(over: str, model: str, of: list[ScoredCase], dataset: Dataset, rounds:
         "comparisons": [],
     }
     engines: Engines = {"judge": _engine(over, model, of), "llm": None}
-    return ended(result(named, scores, verdicts, engines, complete=True), "passed")
+    return cast("ScoredCase", ended(result(named, scores, verdicts, engines, complete=True), "passed"))
 
 
 def _engine(over: str, model: str, of: list[ScoredCase]) -> Engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.media.pool import DecodeError
 from emoprefer_bench.pairs import Answer, Question
 from emoprefer_bench.prompts import PromptPack
@@ -15,6 +16,10 @@ from emoprefer_bench.trial.tally import Tally
 
 Asked = tuple[str, bool]
 """What a question is known by while it is asked: its key, and whether it is asked again, whatever is stored."""
+
+
+class EndedError(EmopreferError):
+    """The case was ended: nothing more is asked for it."""
 
 
 class Desk:
@@ -42,12 +47,15 @@ class Desk:
             return answer
         if asked in self._in_flight:
             return await asyncio.shield(self._in_flight[asked])
+        if tally.failure:
+            raise EndedError(tally.failure)
         if seat.name not in self.resident:
             raise NotLoadedError(seat)
         future = asyncio.get_running_loop().create_future()
         self._in_flight[asked] = future
         try:
             answer = await self._answer(seat, question, held, tally)
+            tally.heed(answer)
             self._keep(seat, question, answer, tally)
             future.set_result(answer)
         except BaseException as error:

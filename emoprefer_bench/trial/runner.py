@@ -17,7 +17,7 @@ from emoprefer_bench.pairs import Clip, Pair
 from emoprefer_bench.prompts import PromptPack
 from emoprefer_bench.protocol.parent import LoadError
 from emoprefer_bench.trial.asking import Asking
-from emoprefer_bench.trial.desk import Desk
+from emoprefer_bench.trial.desk import Desk, EndedError
 from emoprefer_bench.trial.held import HeldClip
 from emoprefer_bench.trial.seats import NotLoadedError, Seat
 from emoprefer_bench.trial.store import Store
@@ -166,6 +166,8 @@ class Runner:
             return
         except LoadError as error:
             tally.failure = str(error)
+            return
+        except EndedError:
             return
         finally:
             self._open_works -= 1

@@ -10,6 +10,28 @@ from emoprefer_bench.pairs import Answer, Pair
 from emoprefer_bench.trial.times import Times
 from emoprefer_bench.verdicts import Round
 
+AT_FIRST = 5  # failures in a row that end a case before it has an answer
+IN_A_ROW = 20  # and after
+SINGLE = 10  # failures that a share always lets pass
+
+
+@dataclass(frozen=True, slots=True)
+class FailureBound:
+    """How many of a case's questions may fail before it is ended: a number, or a share of its verdicts."""
+
+    number: int | None = None
+    share: float = 0.1
+
+    def most(self, verdicts: int) -> float:
+        """So many may fail of a case of this many verdicts."""
+        return max(SINGLE, self.share * verdicts) if self.number is None else self.number
+
+
+def first_line(text: str) -> str:
+    """What an error says first."""
+    lines = text.strip().splitlines()
+    return lines[0] if lines else "error"
+
 
 @dataclass(slots=True)
 class Tally:
@@ -28,12 +50,36 @@ class Tally:
     tokens: Counter[str] = field(default_factory=Counter)
     media: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    bound: FailureBound = field(default_factory=FailureBound)
+    failures: int = 0
+    _failed_in_a_row: int = 0
+    _answered: bool = False
 
     @classmethod
     def empty(cls, case: Case, pairs: list[Pair], rounds: int) -> Tally:
         """A tally in which nothing was answered yet."""
         blank = [Round([None] * len(pairs), [None] * len(pairs)) for _ in range(rounds)]
         return cls(case, pairs, blank)
+
+    def heed(self, answer: Answer) -> None:
+        """Look at an answer that was asked for now: a case whose questions only fail, or fail too often, is ended."""
+        if answer.finish != "error":
+            self._failed_in_a_row, self._answered = 0, True
+            return
+        self.failures += 1
+        self._failed_in_a_row += 1
+        in_a_row = IN_A_ROW if self._answered else AT_FIRST
+        too_many = self.failures > self.bound.most(2 * len(self.rounds) * len(self.pairs))
+        if self.failure is None and (too_many or self._failed_in_a_row >= in_a_row):
+            how_often = (
+                f"{self.failures} questions failed"
+                if too_many
+                else f"{self._failed_in_a_row} questions in a row failed"
+            )
+            self.failure = (
+                f"{self.case.id}: {how_often}, so the case was ended (--emoprefer-max-failures); run the same command "
+                f"again when this is mended, what is answered is kept: {first_line(answer.text)}"
+            )
 
     def count(self, answer: Answer, *, with_media: bool) -> None:
         """Count an answer that a verdict rests on, whether it was asked for now or before."""
@@ -44,7 +90,7 @@ class Tally:
             self.media["heard"] += answer.tokens.get("audio", 0) > 0
             self.media["seen"] += answer.tokens.get("video", 0) > 0
         if answer.finish == "error":
-            self.faults[answer.text.splitlines()[0] if answer.text else "error"] += 1
+            self.faults[first_line(answer.text)] += 1
 
     @property
     def stored(self) -> int:
@@ -57,7 +103,7 @@ class Tally:
         return all(None not in (*one.forward, *one.exchanged) for one in self.rounds)
 
     def unsound(self) -> str | None:
-        """Say why the scores are not what they say, though there are some; or None."""
+        """Say why scores would not be what they say, so that the case has none; or None."""
         return self._failed() or self._deaf_or_blind()
 
     def _failed(self) -> str | None:
@@ -67,7 +113,7 @@ class Tally:
         ((reason, _),) = self.faults.most_common(1)
         failed = sum(self.faults.values())
         return (
-            f"{self.case.id}: {failed} of {self.used} answers failed and count as unread. Run the same "
+            f"{self.case.id}: {failed} of {self.used} answers failed, so the case has no scores. Run the same "
             f"command again to ask these alone. The most frequent reason: {reason}"
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from emoprefer_bench.trial.result import result as result_of
 from emoprefer_bench.trial.runner import Runner
 from emoprefer_bench.trial.seats import Seat
 from emoprefer_bench.trial.store import Store, StoreError
-from emoprefer_bench.trial.tally import Tally
+from emoprefer_bench.trial.tally import FailureBound, Tally
 from emoprefer_bench.trial.transcripts import Transcripts
 from emoprefer_bench.trial.variants import mismatched
 
@@ -51,6 +51,7 @@ class Settings:
         return self.out / "requests"
 
     noise: int = 0
+    failures: FailureBound = field(default_factory=FailureBound)
 
 
 class Trial:
@@ -84,9 +85,9 @@ class Trial:
             self._failure = error
 
     def result(self, case: Case) -> ScoredResult | None:
-        """The case's result for the report, also of a case that was interrupted; None where nothing could be asked."""
+        """The case's result for the report, also of a case that was interrupted; None where its data can't be read."""
         tally = self._tallies.get(case.id)
-        if tally is None or tally.failure:
+        if tally is None:
             return None
         llm = self._seats[case.llm] if case.llm else None
         engines: Engines = {"judge": _described(self._judge), "llm": _described(llm) if llm else None}
@@ -105,6 +106,11 @@ class Trial:
         unwritable = str(self._failure) if self._failure else None
         broken_off = f"{case.id}: the run broke off before all was asked; run the same command again to go on"
         return tally.failure or unwritable or tally.unsound() or (None if tally.complete else broken_off)
+
+    def unsound(self, case: Case) -> str | None:
+        """Why the case has no scores, whether or not it was asked to its end; or None."""
+        tally = self._tallies[case.id]
+        return tally.failure or tally.unsound()
 
     def dataset(self, case: Case) -> Dataset:
         """The case's data set, of a case that has a result."""
@@ -155,6 +161,7 @@ class Trial:
     def _prepare(self, case: Case, dataset: Dataset) -> None:
         pairs = mismatched(dataset.pairs) if case.variant == MISMATCHED else dataset.pairs
         tally = self._tallies[case.id] = Tally.empty(case, pairs, self._settings.rounds)
+        tally.bound = self._settings.failures
         if case.variant == MISMATCHED and pairs == dataset.pairs:
             tally.failure = f"data set {dataset.name} has one clip alone, so there is no other to show ({case.id})"
         if self._settings.noise and case.variant is None:

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from support.documents import GOLDEN, golden, valid
 
-from emoprefer_bench.document import files as document
+from emoprefer_bench.document import files, reading
 
 
 @pytest.fixture
@@ -75,17 +75,17 @@ def test_readers_may_meet_fields_that_they_do_not_know():
 def test_a_report_is_read_as_it_was_written(tmp_path):
     """Texts of any script survive, and no partial file stays behind."""
     written = golden() | {"note": "\N{SNOWMAN} é"}
-    document.write(written, tmp_path / "new" / "report.json")
-    assert document.read(tmp_path / "new" / "report.json") == written
+    files.write(written, tmp_path / "new" / "report.json")
+    assert reading.read(tmp_path / "new" / "report.json") == written
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.json"]
 
 
 def test_a_number_that_json_does_not_know_is_never_written(tmp_path):
     """NaN would make a file that other programs refuse; the old report stays."""
-    document.write(golden(), tmp_path / "report.json")
+    files.write(golden(), tmp_path / "report.json")
     with pytest.raises(ValueError, match="not JSON compliant"):
-        document.write(golden() | {"bad": math.nan}, tmp_path / "report.json")
-    assert document.read(tmp_path / "report.json")["schema"] == 1
+        files.write(golden() | {"bad": math.nan}, tmp_path / "report.json")
+    assert reading.read(tmp_path / "report.json")["schema"] == 1
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_what_is_no_report_is_refused_in_one_line(tmp_path, content, message):
     path = tmp_path / "r.json"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(document.DocumentError, match=message) as error:
-        document.read(path)
+    with pytest.raises(reading.DocumentError, match=message) as error:
+        reading.read(path)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)

@@ -9,6 +9,7 @@ from emoprefer_bench.cases import Case
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.gates import baselines
 from emoprefer_bench.gates import decide as gates
+from emoprefer_bench.gates import limits as written
 from emoprefer_bench.gates.decide import Policy
 from emoprefer_bench.gates.limits import Limit, LimitError
 from emoprefer_bench.pairs import EXCHANGED, Clip
@@ -32,7 +33,7 @@ def wrong(count, verdicts=LABELS):
 def decide(now, before=None, *limits, **policy):
     """The decisions on the only case of a report, against another report as the baseline."""
     baseline = baselines.Baseline("main").merged(before) if before else None
-    held = Policy([gates.limit(text) for text in limits], **policy)
+    held = Policy([written.limit(text) for text in limits], **policy)
     return gates.decide(now["cases"][0], now["datasets"]["toy"], held, baseline, PROMPTS)
 
 
@@ -55,7 +56,7 @@ def told(decisions):
 )
 def test_a_limit_is_a_tolerance_or_a_floor(text, expected):
     """Points are absolute, percents are of the baseline's score, floors are shares."""
-    read = gates.limit(text)
+    read = written.limit(text)
     assert (read.metric, read.kind, read.relative) == (expected.metric, expected.kind, expected.relative)
     assert read.amount == pytest.approx(expected.amount)
 
@@ -70,13 +71,13 @@ def test_a_limit_is_a_tolerance_or_a_floor(text, expected):
 def test_what_is_no_limit_is_refused_with_one_that_is(text):
     """Whatever was typed."""
     with pytest.raises(LimitError, match=r"write|metrics are"):
-        gates.limit(text)
+        written.limit(text)
 
 
 def test_a_later_limit_replaces_an_earlier_one_of_its_kind():
     """A floor and a tolerance on the same metric stand side by side."""
-    first, floor, second = (gates.limit(text) for text in ("waf2:2pp", "min_waf2:0.5", "waf2:3pp"))
-    assert gates.merged([first, floor], [second]) == [second, floor]
+    first, floor, second = (written.limit(text) for text in ("waf2:2pp", "min_waf2:0.5", "waf2:3pp"))
+    assert written.merged([first, floor], [second]) == [second, floor]
 
 
 def test_no_limits_and_no_baseline_decide_nothing():

@@ -24,9 +24,9 @@ def flipped(verdicts, count):
     return [EXCHANGED[verdict] for verdict in verdicts[:count]] + verdicts[count:]
 
 
-def change(old, new):
+def change(before, after):
     """The change of the only case."""
-    (found,) = compare.changes(old, new, "toy", ["waf2", "acc2", "swap"])
+    (found,) = compare.changes(before, after, "toy", ["waf2", "acc2", "swap"])
     return found
 
 
@@ -64,7 +64,7 @@ def test_another_data_set_is_said_and_only_shared_rows_are_compared():
     assert found.rows == 19
     assert found.differences["acc2"]["difference"] == 0
     text = compare.render(old, new)
-    assert "ANOTHER DATA SET: 1 of its 20 rows are not among the first report's 20" in text
+    assert "ANOTHER DATA SET: 1 of its 20 rows are not among the 20 of the report before" in text
     assert "ANOTHER DATA SET" not in compare.render(old, old)
 
 
@@ -72,7 +72,7 @@ def test_a_shorter_data_set_is_compared_on_what_both_have():
     """A run with --emoprefer-limit against a whole one."""
     old, new = run(LABELS), run(LABELS[:6], LABELS[:6])
     assert change(old, new).rows == 6
-    assert "ANOTHER DATA SET: 0 of its 6 rows are not among the first report's 20" in compare.render(old, new)
+    assert "ANOTHER DATA SET: 0 of its 6 rows are not among the 20 of the report before" in compare.render(old, new)
 
 
 def test_without_a_shared_row_nothing_is_compared():
@@ -95,9 +95,9 @@ def test_what_only_one_report_has_is_named():
     old = run(LABELS)
     new = run(LABELS, named=Case("n", "S1", "toy", "audio"))
     text = compare.render(old, new)
-    assert "scores only in the first report: m-S1-toy" in text
-    assert "scores only in the second report: n-S1-toy" in text
-    assert "other: only in the second report" in compare.render(
+    assert "scores only in the report before: m-S1-toy" in text
+    assert "scores only in the report after: n-S1-toy" in text
+    assert "other: only in the report after" in compare.render(
         old, run(LABELS, named=Case("m", "S1", "other", "audio"))
     )
 
@@ -106,7 +106,7 @@ def test_a_case_without_scores_counts_as_not_there():
     """It was skipped in one of the runs."""
     old = run(LABELS)
     skipped = report([without_scores(M, "skipped", "no GPU")], Dataset("toy", toy_pairs(LABELS)))
-    assert compare.render(old, skipped).endswith("scores only in the first report: m-S1-toy")
+    assert compare.render(old, skipped).endswith("scores only in the report before: m-S1-toy")
 
 
 def test_rows_are_matched_by_key_and_digest():

@@ -6,7 +6,7 @@ from support.documents import case, report, toy_pairs
 from emoprefer_bench.cases import Case
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import EXCHANGED, Clip, Pair
-from emoprefer_bench.plugin import controls
+from emoprefer_bench.scoring import controls
 from emoprefer_bench.reports import findings
 from emoprefer_bench.scoring.comparisons import METRICS, compared, rounds_of
 from emoprefer_bench.scoring.comparisons import Rows as RowsOf
@@ -92,7 +92,7 @@ def test_cases_without_labels_or_comparisons_say_nothing():
     """Nothing is claimed without a difference."""
     unlabelled = case(M, toy_pairs([None] * 6), ["a1"] * 6)
     assert findings.against_controls([unlabelled]) == []
-    assert findings.against_controls([{"id": "skipped"}]) == []
+    assert findings.against_controls([{"id": "skipped", "outcome": "skipped"}]) == []
     assert findings.deltas([unlabelled]) == ""
     assert findings.gates([unlabelled]) == ""
     assert findings.noise([unlabelled]) == []

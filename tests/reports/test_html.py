@@ -18,6 +18,7 @@ from emoprefer_bench.cases import Case
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import Clip, Pair
 from emoprefer_bench.reports import html
+from emoprefer_bench.reports.forms import FormError
 from emoprefer_bench.reports.page import embedded
 from emoprefer_bench.reports.page.pairs import browsable
 from emoprefer_bench.reports.page.summary import summary
@@ -192,7 +193,7 @@ def test_transcripts_of_another_run_are_an_error_that_says_where(tmp_path, line,
     lines = path.read_text().splitlines()
     lines[line - 1] = changed
     path.write_text("\n".join(lines))
-    with pytest.raises(ValueError, match=rf"careful-S2-toy\.jsonl, line {line}: is no verdict of careful-S2-toy"):
+    with pytest.raises(FormError, match=rf"careful-S2-toy\.jsonl, line {line}: is no verdict of careful-S2-toy"):
         html.render(document, tmp_path / "transcripts")
 
 
