@@ -13,6 +13,10 @@ MODALITIES = tuple(media + suffix for media in MEDIA for suffix in ("", SUBTITLE
 
 
 Strategy = Literal["S1", "S2", "S3", "S4"]
+Modality = Literal[
+    "audio", "audio+subtitle", "video", "video+subtitle",
+    "audiovideo", "audiovideo+subtitle", "text", "text+subtitle",
+]  # fmt: skip
 
 
 class NamedCase(TypedDict):
@@ -28,7 +32,7 @@ class NamedCase(TypedDict):
     model: str
     prompt: Strategy | None
     dataset: str
-    modality: str | None
+    modality: Modality | None
     llm: str | None
     variant: NotRequired[str | None]
     closed: NotRequired[bool]
@@ -64,7 +68,7 @@ class Case:
             "model": self.model,
             "prompt": None if self.prompt == DIRECT else cast("Strategy", self.prompt),
             "dataset": self.dataset,
-            "modality": self.modality,
+            "modality": cast("Modality | None", self.modality),
             "llm": self.llm,
             "variant": self.variant,
             "closed": self.closed,

@@ -14,8 +14,8 @@ EmopreferError
 └── cli           CommandError
 
 Each is defined in its room, and its message says what is wrong, where, and how to mend it. NotLoadedError,
-EndedError and UnusableAnswerError never leave the trial: a strategy ends by them. Children have errors of their own, which reach the
-parent as text.
+EndedError and UnusableAnswerError never leave the trial: a strategy ends by them. Children have errors of their own,
+which reach the parent as text.
 """
 
 from __future__ import annotations

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
         UnscoredResult,
     )
 
+LABEL_SCORES = ("waf2", "acc2", "waf3", "acc3")
+METRICS = (
+    *(*LABEL_SCORES, "swap"),
+    *(f"strict_{name}" for name in (*LABEL_SCORES, "swap")),
+    *("answered", "ties", "first_slot"),
+)
+"""The scores that a case has, if it has any."""
+
 FAILED = -2.0  # where a case that failed stands among those with scores
 SCORES = ("scores", "policies", "bias", "slices", "comparisons", "noise")  # what a case without scores lacks
 NO_COSTS: Costs = {

@@ -8,8 +8,8 @@ from typing import Any, TypedDict, cast
 
 import msgspec
 
-from emoprefer_bench.cases import MODALITIES
 from emoprefer_bench.document import types
+from emoprefer_bench.document.cases import METRICS
 from emoprefer_bench.document.files import SCHEMA
 from emoprefer_bench.document.types import Document
 from emoprefer_bench.errors import EmopreferError
@@ -57,6 +57,7 @@ def checked(found: object, where: str) -> Document:
             _tie(case, found["datasets"])
         for name, dataset in found["datasets"].items():
             _count(dataset, ("keys", "labels", "row_digests"), dataset["rows"], f"data set {name}")
+            _check_keys(dataset["keys"], name)
     except ValueError as error:
         raise DocumentError(f"{where}: is a report that is broken: {error}") from None
     return cast("Document", found)
@@ -71,9 +72,11 @@ def _convert(found: object, kind: Any, where: str) -> None:  # noqa: ANN401  # a
 
 
 def _tie(case: dict[str, Any], datasets: dict[str, Any]) -> None:
-    """Raise ValueError for a modality that is none, and for verdicts without their data set, or not one a row."""
-    if case["modality"] not in (None, *MODALITIES):
-        raise ValueError(f"{case['id']} has the modality {case['modality']!r}, which is none")
+    """Raise ValueError for what the types can't say of a case: a verdict for each row of its data set."""
+    if lacking := [name for name in METRICS if name not in case.get("scores", METRICS)]:
+        raise ValueError(f"{case['id']} lacks the score {lacking[0]}")
+    if case["complete"] and "scores" not in case:
+        raise ValueError(f"{case['id']} has no scores and says that it is complete")
     rounds = case.get("verdicts")
     if rounds is None:
         return
@@ -83,6 +86,11 @@ def _tie(case: dict[str, Any], datasets: dict[str, Any]) -> None:
         raise ValueError(f"{case['id']} has no round of verdicts")
     for verdicts in rounds:
         _count(verdicts, READINGS, datasets[case["dataset"]]["rows"], case["id"])
+
+
+def _check_keys(keys: list[str], dataset: str) -> None:
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"data set {dataset} has a key twice")
 
 
 def _count(lists: dict[str, Any], names: tuple[str, ...], rows: int, where: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from emoprefer_bench.document import types
+from emoprefer_bench.document.cases import METRICS
 from emoprefer_bench.document.files import SCHEMA
 from emoprefer_bench.document.reading import PARTS
 
@@ -19,6 +20,9 @@ def schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of a report, made from the types."""
     kinds = (types.Manifest, types.Dataset, types.ScoredCase, types.UnscoredCase)
     references, parts = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    parts["ScoredCase"]["properties"]["scores"]["required"] = list(METRICS)
+    parts["UnscoredCase"]["properties"]["complete"] = {"const": False}  # which no literal type can say
+    parts["Dataset"]["properties"]["keys"]["uniqueItems"] = True  # likewise
     manifest, dataset, scored, unscored = references
     properties = {
         "schema": {"const": SCHEMA},

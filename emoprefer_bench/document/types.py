@@ -25,6 +25,7 @@ Interval = Annotated[list[float], Meta(min_length=2, max_length=2)]
 Bottleneck = Literal["decoding", "preprocessing", "model"]
 Outcome = Literal["passed", "failed", "error", "skipped", "interrupted", "missing"]
 ComparisonKind = Literal["control", "baseline", "variant"]
+UnscoredOutcome = Literal["failed", "error", "skipped", "interrupted", "missing"]
 DecisionKind = Literal["drop", "improvement", "floor", "dataset", "missing", "new", "environment", "noise"]
 DecisionOutcome = Literal["pass", "fail", "inconclusive", "warn"]
 
@@ -306,8 +307,8 @@ class ScoredCase(ScoredResult):
 class UnscoredCase(NamedCase):
     """A case without scores, with the reason; it may have been asked for all that, and then has what a run gives."""
 
-    complete: bool
-    outcome: Outcome
+    complete: bool  # False: whatever was asked, there are no scores
+    outcome: UnscoredOutcome
     reason: str | None
     gate: NotRequired[list[Decision]]
     transcript: NotRequired[str | None]

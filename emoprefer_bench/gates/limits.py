@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from emoprefer_bench.document.cases import METRICS
 from emoprefer_bench.errors import EmopreferError
-from emoprefer_bench.scoring.metrics import METRICS
 
 GATED = tuple(name for name in METRICS if name not in ("ties", "first_slot"))  # of which more is better
 

@@ -71,7 +71,7 @@ class Gating:
         The line is the floor `min_answered` of the run or of a mark, or else MIN_ANSWERED.
         """
         answered = case["scores"]["answered"]["mean"]
-        if answered is None or answered >= MIN_ANSWERED and not self._limits and not item.get_closest_marker("gate"):
+        if answered is None or (answered >= MIN_ANSWERED and not self._limits and not item.get_closest_marker("gate")):
             return None
         from emoprefer_bench.gates import limits  # noqa: PLC0415  # numpy, for what has something to compare
 
@@ -162,8 +162,8 @@ class Gating:
 def _unread(case: ScoredResult, answered: float, line: float) -> str:
     mean, bounds = case["scores"]["waf2"]["mean"], case.get("bounds")
     about = (
-        f"only {100 * answered:.1f}% of its answers say which text they prefer, so the case has no scores (min_answered "
-        f"is {100 * line:g}%)"
+        f"only {100 * answered:.1f}% of its answers say which text they prefer, so the case has no scores "
+        f"(min_answered is {100 * line:g}%)"
     )
     if mean is None or bounds is None:
         return about

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from emoprefer_bench.document.cases import LABEL_SCORES
 from emoprefer_bench.scoring import bias, comparisons, metrics, statistics
 from emoprefer_bench.verdicts import Verdicts
 
@@ -60,7 +61,7 @@ def _policies(labels: Sequence[Label | None], rounds: Sequence[Verdicts]) -> lis
             treatment = metrics.Treatment(ties, unread)
             rounds_scores = [metrics.scores(labels, of_round.forward, treatment) for of_round in rounds]
             waf2, acc2, waf3, acc3 = (
-                _mean([scores[name] for scores in rounds_scores]) for name in metrics.LABEL_SCORES
+                _mean([scores[name] for scores in rounds_scores]) for name in LABEL_SCORES
             )
             treated.append({"ties": ties, "unread": unread, "waf2": waf2, "acc2": acc2, "waf3": waf3, "acc3": acc3})
     return treated
@@ -76,7 +77,7 @@ def _bounds(
             "worst": _mean([of_round[name]["worst"] for of_round in bounds]),
             "best": _mean([of_round[name]["best"] for of_round in bounds]),
         }
-        for name in metrics.LABEL_SCORES
+        for name in LABEL_SCORES
     }
 
 

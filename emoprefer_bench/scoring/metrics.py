@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 
+from emoprefer_bench.document.cases import LABEL_SCORES, METRICS
 from emoprefer_bench.scoring.counts import (
     CONFUSION,
     FIRST,
@@ -36,13 +37,6 @@ if TYPE_CHECKING:
     from emoprefer_bench.verdicts import Verdicts
 
     Scores = dict[str, float | None]
-
-LABEL_SCORES = ("waf2", "acc2", "waf3", "acc3")
-METRICS = (
-    *(*LABEL_SCORES, "swap"),
-    *(f"strict_{name}" for name in (*LABEL_SCORES, "swap")),
-    *("answered", "ties", "first_slot"),
-)
 
 _TIES = ("a1", "half", "wrong", "dropped")
 _UNREAD = ("same", "wrong", "dropped")

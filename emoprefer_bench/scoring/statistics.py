@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 
+from emoprefer_bench.document.cases import METRICS
 from emoprefer_bench.scoring.counts import group_numbers, plain, ratio, table, tables
-from emoprefer_bench.scoring.metrics import METRICS, metric_from_tables
+from emoprefer_bench.scoring.metrics import metric_from_tables
 from emoprefer_bench.scoring.resampling import exchanged, interval, resampled
 
 if TYPE_CHECKING:
