@@ -262,7 +262,7 @@ def smollm2_135m(gpus: Gpus) -> ChildEngine:
     )
 
 
-@emoprefer_bench.model(gpus=0, modality="audio+subtitle", prompts=())
+@emoprefer_bench.model(gpus=0, modality="audio+subtitle", prompts=(), needs="audio")
 def listener(gpus: Gpus) -> ChildEngine:
     """A heuristic without an LLM: words for the voice, and what is said, against each description's embedding."""
     return emoprefer_bench.listener(gpus=gpus)

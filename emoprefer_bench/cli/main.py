@@ -17,6 +17,7 @@ from emoprefer_bench.cli.errors import MISUSED, CommandError
 from emoprefer_bench.cli.rank import add_rank
 from emoprefer_bench.document.reading import DocumentError
 from emoprefer_bench.document.reading import read as read_document
+from emoprefer_bench.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,10 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = chosen.run(chosen)
         sys.stdout.flush()
     except CommandError as error:
-        sys.stderr.write(f"emoprefer-bench: {error}\n")
+        sys.stderr.write(f"emoprefer-bench: {printable(str(error))}\n")
         return error.status
     except DocumentError as error:
-        sys.stderr.write(f"emoprefer-bench: {error}\n")
+        sys.stderr.write(f"emoprefer-bench: {printable(str(error))}\n")
         return MISUSED
     except BrokenPipeError:
         # Whoever read our output has seen enough; without this, Python would complain when it ends.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from emoprefer_bench.cli.errors import FAULTY, CommandError
 from emoprefer_bench.data.datasets import Dataset, DatasetError, Source, read
+from emoprefer_bench.printable import printable
 
 
 def read_source(source: Source, *, media: bool) -> Dataset:
@@ -31,4 +32,4 @@ def source(text: str) -> Source:
 
 def say(text: str) -> None:
     """Print a line."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{printable(text)}\n")

@@ -31,7 +31,6 @@ METRICS = (
 )
 """The scores that a case has, if it has any."""
 
-FAILED = -2.0  # where a case that failed stands among those with scores
 SCORES = ("scores", "policies", "bias", "slices", "comparisons", "noise")  # what a case without scores lacks
 NO_COSTS: Costs = {
     "questions": {"asked": 0, "stored": 0},
@@ -96,16 +95,29 @@ def is_control(case: NamedCase) -> bool:
     return case["modality"] is None
 
 
+def is_drawn(case: ReportedCase) -> bool:
+    """Whether the case is a vote of which a coin drew most verdicts: no judge's, and ranked among none."""
+    vote = case.get("vote")
+    return vote is not None and 2 * vote["drawn"] > vote["verdicts"]
+
+
 def tabled(document: Document, dataset: str) -> list[ReportedCase]:
-    """The data set's cases that a table shows: controls, cases that failed, and the judges by rising two-class WAF."""
+    """The data set's cases that a table shows, in its order: controls, votes by coin, cases that failed, judges.
+
+    Each kind stands by rising two-class WAF.
+    """
     cases = [case for case in document["cases"] if case["dataset"] == dataset and (is_scored(case) or has_failed(case))]
-    return sorted(cases, key=lambda case: (not is_control(case), waf2(case) if is_scored(case) else FAILED))
+    return sorted(cases, key=_place)
 
 
 def scored(document: Document, dataset: str) -> list[ScoredCase]:
-    """The data set's cases that have scores: the controls first, then the judges, by rising two-class WAF."""
-    cases = [case for case in document["cases"] if is_scored(case) and case["dataset"] == dataset]
-    return sorted(cases, key=lambda case: (not is_control(case), waf2(case)))
+    """Those of them that have scores."""
+    return [case for case in tabled(document, dataset) if is_scored(case)]
+
+
+def _place(case: ReportedCase) -> tuple[int, float]:
+    kind = 0 if is_control(case) else 1 if is_drawn(case) else 2 if not is_scored(case) else 3
+    return kind, waf2(case) if is_scored(case) else 0.0
 
 
 def waf2(case: ScoredResult) -> float:

@@ -13,8 +13,10 @@ from emoprefer_bench.document.cases import METRICS
 from emoprefer_bench.document.files import SCHEMA
 from emoprefer_bench.document.types import Document
 from emoprefer_bench.errors import EmopreferError
+from emoprefer_bench.printable import cleaned, has_control, on_one_line
 
 PARTS = ("schema", "complete", "manifest", "datasets", "cases")
+NAMES = ("id", "model", "dataset", "llm", "variant")
 ORDERS = ("forward", "exchanged")
 READINGS = tuple(f"{order}{reading}" for order in ORDERS for reading in ("", "_reference", "_provenance"))
 
@@ -35,7 +37,7 @@ class _Frame(TypedDict):
 def read(path: Path) -> Document:
     """Read the document that `write` wrote. Raises DocumentError."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = cleaned(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise DocumentError(f"{path}: can't be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
@@ -54,6 +56,7 @@ def checked(found: object, where: str) -> Document:
         for number, case in enumerate(found["cases"]):
             kind = types.ScoredCase if "scores" in case else types.UnscoredCase
             _convert(case, kind, f"cases[{number}] ({str(case.get('id'))[:80]})")
+            _check_names(case)
             _tie(case, found["datasets"])
         for name, dataset in found["datasets"].items():
             _count(dataset, ("keys", "labels", "row_digests"), dataset["rows"], f"data set {name}")
@@ -86,6 +89,12 @@ def _tie(case: dict[str, Any], datasets: dict[str, Any]) -> None:
         raise ValueError(f"{case['id']} has no round of verdicts")
     for verdicts in rounds:
         _count(verdicts, READINGS, datasets[case["dataset"]]["rows"], case["id"])
+
+
+def _check_names(case: dict[str, Any]) -> None:
+    for name in NAMES:
+        if has_control(case.get(name) or ""):
+            raise ValueError(f"the {name} of a case has a line break in it: {on_one_line(case[name])!r}")
 
 
 def _check_keys(keys: list[str], dataset: str) -> None:

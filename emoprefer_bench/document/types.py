@@ -62,7 +62,7 @@ class Dataset(TypedDict):
 
 
 class Engine(TypedDict):
-    """A judge or a text LLM; `identity` is all of it that can change an answer."""
+    """A judge or a text LLM; `identity` is all of it that can change an answer, `about` what it goes by."""
 
     name: str
     engine: str
@@ -70,6 +70,7 @@ class Engine(TypedDict):
     identity: dict[str, Any] | None
     sampling: dict[str, Any] | None
     greedy: bool | None
+    about: NotRequired[str]
 
 
 class Engines(TypedDict):
@@ -185,6 +186,15 @@ class Noise(TypedDict):
     interval: Interval | None
 
 
+class Vote(TypedDict):
+    """How a vote came about: over rounds, orders or models, `of` these cases, and how many verdicts a coin drew."""
+
+    over: Literal["rounds", "orders", "models"]
+    of: list[str]
+    verdicts: Count
+    drawn: Count
+
+
 class RoundVerdicts(TypedDict):
     """The verdicts of one round.
 
@@ -262,6 +272,7 @@ class RanCase(NamedCase):
     bounds: NotRequired[Bounds]
     noise: NotRequired[Noise | None]
     gate: NotRequired[list[Decision]]
+    vote: NotRequired[Vote]
 
 
 class Measured(TypedDict):
@@ -326,6 +337,7 @@ class UnscoredCase(NamedCase):
     restarts: NotRequired[Count]
     bounds: NotRequired[Bounds]
     noise: NotRequired[Noise | None]
+    vote: NotRequired[Vote]
 
 
 ReportedCase: TypeAlias = ScoredCase | UnscoredCase

@@ -165,6 +165,7 @@ class FunctionEngine:
     concurrency: int = 8
     device: str = "CPU"
     restarts: int = 0
+    about: str = ""
 
     def identity(self) -> dict[str, Any]:
         """Its name: a function is as good as its name says."""

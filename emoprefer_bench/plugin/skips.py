@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emoprefer_bench.cases import Case, takes
+from emoprefer_bench.cases import BLIND, Case, takes
 from emoprefer_bench.engines import gpus
 from emoprefer_bench.plugin.stash import MODELS, settings_of
 
@@ -15,6 +15,9 @@ def why_not(config: pytest.Config, case: Case) -> str | None:
     info = known[case.model]
     if not takes(info.modality, case.modality):
         reasons.append(f"{case.model} takes {info.modality}, not {case.modality} (--emoprefer-modality)")
+    elif info.needs and not takes(case.modality, info.needs):
+        without = "no blind run of it" if case.variant == BLIND else f"no run of it by {case.modality}"
+        reasons.append(f"{case.model} can't judge without {info.needs}, so there is {without}")
     if lacking := settings_of(config).sources[case.dataset].missing(media=case.sound or case.picture):
         reasons.append(lacking)
     for name, use in (

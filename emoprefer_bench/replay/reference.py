@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from emoprefer_bench.cases import SUBTITLE, Case, NamedCase
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import EXCHANGED, Clip, Label, Pair
+from emoprefer_bench.printable import has_control
 from emoprefer_bench.replay.npz import Answers, ReplayError, read
 from emoprefer_bench.trial.result import result
 from emoprefer_bench.trial.tally import Tally
@@ -91,7 +92,9 @@ def find(folder: Path) -> Found:
     ignored: dict[str, str] = {}
     for path in sorted(folder.glob("*.npz")):
         name = _NAME.fullmatch(path.name)
-        if name is None or (name["llm"] is not None) != (name["kind"] in BY_LLM):
+        if has_control(path.name):
+            ignored[path.name] = "its name has a control character"
+        elif name is None or (name["llm"] is not None) != (name["kind"] in BY_LLM):
             ignored[path.name] = "its name is none that the reference gives"
         elif name["kind"] in ON_THE_WAY:
             ignored[path.name] = "what was said on the way to an answer is not needed"

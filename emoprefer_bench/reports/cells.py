@@ -4,20 +4,54 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.document.cases import is_control
+from emoprefer_bench.document.cases import is_control, is_drawn, is_scored
+from emoprefer_bench.reports import numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emoprefer_bench.document.types import Dataset, Document, ReportedCase
 
 PAPER_METRICS = ("waf2", "acc2", "waf3", "acc3", "swap")
 
 
-def judge(case: ReportedCase) -> str:
-    """The judge's name, with what a reader must know of it."""
+def judges(cases: Sequence[ReportedCase]) -> list[str]:
+    """What each case's judge is called in a table: what tells rows apart is said, and nothing else."""
+    alike: dict[tuple[str, str | None, str | None], list[ReportedCase]] = {}
+    for case in cases:
+        alike.setdefault(_row(case), []).append(case)
+    return [_judge(case, alike[_row(case)]) for case in cases]
+
+
+def score(case: ReportedCase, metric: str, *, with_interval: bool = False) -> str:
+    """A score as a cell: a dash for a case that failed, and no number for what is so by construction."""
+    if is_scored(case):
+        if case.get("variant") == "orders-vote" and metric in ("swap", "strict_swap"):
+            return "by design"
+        return numbers.score(case["scores"][metric], with_interval=with_interval)
+    read = case.get("provenance")
+    if metric == "answered" and read and sum(read.values()):
+        return numbers.percent(read.get("parsed", 0) / sum(read.values()))
+    return numbers.NONE
+
+
+def _row(case: ReportedCase) -> tuple[str, str | None, str | None]:
+    return case["model"], case["prompt"], case.get("variant")
+
+
+def _judge(case: ReportedCase, alike: Sequence[ReportedCase]) -> str:
     remarks = ["control"] if is_control(case) else []
+    if len({each["modality"] for each in alike}) > 1:
+        remarks.append(case["modality"] or "texts")
+    if len({each["llm"] for each in alike}) > 1:
+        remarks.append(f"with {case['llm']}")
     if variant := case.get("variant"):
         remarks.append(variant)
-    if not case["complete"]:
+    if is_drawn(case):
+        remarks.append("drawn by lot")
+    if not is_scored(case):
+        remarks.append("failed" if case["outcome"] in ("failed", "error") else case["outcome"])
+    elif not case["complete"]:
         remarks.append("incomplete")
     return f"{case['model']} ({', '.join(remarks)})" if remarks else case["model"]
 

@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from emoprefer_bench.document.cases import is_scored, scored
 from emoprefer_bench.document.rows import clip_of, has_verdicts, shared_rows, verdicts
+from emoprefer_bench.printable import printable
 from emoprefer_bench.reports import cells, numbers
 from emoprefer_bench.scoring import statistics
 
@@ -51,7 +52,7 @@ def render(before: Document, after: Document, metrics: Sequence[str] = METRICS) 
         about = _about(name, before["datasets"][name], after["datasets"][name])
         blocks += [about, _table(of_dataset, metrics), _flips(of_dataset)]
     blocks.append(_alone(before, after))
-    return "\n\n".join(block for block in blocks if block)
+    return printable("\n\n".join(block for block in blocks if block))
 
 
 def changes(before: Document, after: Document, dataset: str, metrics: Sequence[str] = METRICS) -> list[CaseChange]:

@@ -2,8 +2,8 @@
 
 Columns: `dataset`, `case`, `model`, `prompt`, `modality`, `llm`, `variant`, `closed`, `outcome`, `complete`, `rows`,
 `labelled`, `metric`, then fractions: `mean`, `sd` (over rounds, ddof 0), `low` and `high` (95% interval over clips),
-and `rounds` (a value a round, separated by spaces). What is unknown or undefined is empty. Cases without scores have no
-row.
+and `rounds` (a value a round, separated by spaces). What is unknown or undefined is empty. A case that failed has
+one row, without a metric; cases that did not run have none.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.document.cases import scored
+from emoprefer_bench.document.cases import is_scored, tabled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from emoprefer_bench.document.types import Document, ScoredCase
+    from emoprefer_bench.document.types import Document, ReportedCase, ScoredCase
 
 NAMED = ("dataset", "case", "model", "prompt", "modality", "llm", "variant")
 OF_CASE = (*NAMED, "closed", "outcome", "complete", "rows", "labelled")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (*OF_CASE, "metric", "mean", "sd", "low", "high", "rounds")
 
 
@@ -30,13 +31,13 @@ def render(document: Document) -> str:
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     for dataset in document["datasets"]:
-        for case in scored(document, dataset):
-            table.writerows(_rows(case))
+        for case in tabled(document, dataset):
+            table.writerows(_rows(case) if is_scored(case) else [_named(case)])
     return text.getvalue()
 
 
 def _rows(case: ScoredCase) -> Iterable[dict[str, Any]]:
-    of_case = {column: _cell(case.get(column)) for column in OF_CASE} | {"case": case["id"]}
+    of_case = _named(case)
     for metric, score in case["scores"].items():
         low, high = score["interval"] or (None, None)
         yield {
@@ -50,9 +51,16 @@ def _rows(case: ScoredCase) -> Iterable[dict[str, Any]]:
         }
 
 
+def _named(case: ReportedCase) -> dict[str, Any]:
+    return {column: _cell(case.get(column)) for column in OF_CASE} | {"case": _cell(case["id"])}
+
+
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
 
 
 def _cell(value: Any) -> Any:  # noqa: ANN401  # a cell is whatever the case says
-    return str(value).lower() if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return str(value).lower()
+    # A spreadsheet takes a text that begins like a formula for one.
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from emoprefer_bench.cases import MISMATCHED, SUBTITLE
 from emoprefer_bench.document.cases import is_scored
 from emoprefer_bench.reports.numbers import p, p_is, percent, points, points_interval
 
@@ -29,13 +30,22 @@ def against_controls(cases: Sequence[ReportedCase], metric: str = "waf2") -> lis
 
 
 def against_variants(cases: Sequence[ReportedCase], metric: str = "waf2") -> list[str]:
-    """For each audited judge a line for each of its variants: how much of the score needs the clip."""
+    """For each audited judge a line for each of its variants: how much of the score needs what was taken away."""
     return [
-        f"{case['id']} {_verdict(variant)} {variant['against']}: {_difference(variant)}"
+        f"{case['id']} {_verdict(variant)} {variant['against']} ({_taken(variant['against'], case)}): "
+        f"{_difference(variant)}"
         for case in cases
         for variant in _comparisons(case, "variant", metric)
         if variant["difference"] is not None
     ]
+
+
+def _taken(variant: str, case: ReportedCase) -> str:
+    """What a variant's judge does not get of its own row."""
+    subtitle = " and subtitle" if (case["modality"] or "").endswith(SUBTITLE) else ""
+    if variant == MISMATCHED:
+        return f"with another row's clip{subtitle}"
+    return f"without clip{subtitle}"
 
 
 def noise(cases: Sequence[ReportedCase]) -> list[str]:
@@ -45,6 +55,16 @@ def noise(cases: Sequence[ReportedCase]) -> list[str]:
         f"again ({percent(again['rate'])}%)"
         for case in cases
         if (again := case.get("noise"))
+    ]
+
+
+def votes(cases: Sequence[ReportedCase]) -> list[str]:
+    """For each vote that a coin had a hand in, how many of its verdicts were drawn."""
+    return [
+        f"{case['id']}: {vote['drawn']} of {vote['verdicts']} verdicts had no majority and were drawn by lot; read "
+        "strictly they are none"
+        for case in cases
+        if (vote := case.get("vote")) and vote["drawn"]
     ]
 
 

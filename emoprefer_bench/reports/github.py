@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emoprefer_bench.document.cases import is_scored
+from emoprefer_bench.printable import printable
 
 if TYPE_CHECKING:
     from emoprefer_bench.document.types import Document
@@ -59,4 +60,4 @@ def annotation(document: Document) -> str | None:
 
 
 def _escaped(message: str) -> str:
-    return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(message).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

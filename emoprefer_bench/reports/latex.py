@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.document.cases import is_control, scored, waf2
+from emoprefer_bench.document.cases import is_control, scored, tabled, waf2
 from emoprefer_bench.reports import cells, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from emoprefer_bench.document.types import Document, ScoredCase
+    from emoprefer_bench.document.types import Document, ReportedCase, ScoredCase
 
 HEADS = ("WAF$_2$", "ACC$_2$", "WAF$_3$", "ACC$_3$", "Swap")
+PAPER_LLMS = (None, "qwen25", "qwen25_7b")  # of the paper's table: Qwen2.5-7B-Instruct
 RULE = r"\midrule"
 
 _ESCAPES = {character: f"\\{character}" for character in "&%$#_{}"} | {
@@ -53,18 +54,19 @@ def render(document: Document) -> str:
 def paper_rows(document: Document, dataset: str) -> list[str]:
     """The rows of the paper's table: open models by rising two-class WAF, a rule, closed ones (case["closed"]).
 
-    Controls, variants and incomplete cases have none, nor have cases without labels. A model that was asked by several
-    modalities has a row for each. Where two prompts are equally good, the first is shown.
+    Controls, variants, votes, incomplete and failed cases have none, nor have cases without labels. A model that was
+    asked by several modalities, or judged by several text LLMs, has a row for each; a text LLM that is not the paper's
+    is named. Where two prompts are equally good, the first is shown.
     """
-    best: dict[tuple[str, str | None], ScoredCase] = {}
+    best: dict[tuple[str, str | None, str | None], ScoredCase] = {}
     for case in sorted(scored(document, dataset), key=lambda case: case["prompt"] or ""):
-        judge = (case["model"], case["modality"])
+        judge = (case["model"], case["modality"], _other_llm(case))
         judges = not is_control(case) and not case.get("variant")
         if not judges or not case["complete"] or case["scores"]["waf2"]["mean"] is None:
             continue
         if judge not in best or waf2(case) > waf2(best[judge]):
             best[judge] = case
-    models = [model for model, _ in best]
+    models = [model for model, *_ in best]
     shown = sorted(best.values(), key=waf2)
     rows = {
         closed: [_paper_row(case, models) for case in shown if case.get("closed", False) is closed]
@@ -73,16 +75,28 @@ def paper_rows(document: Document, dataset: str) -> list[str]:
     return [*rows[False], *([RULE] if all(rows.values()) else []), *rows[True]]
 
 
+def _other_llm(case: ScoredCase) -> str | None:
+    """The text LLM of a case, where it is not the one of the paper's table."""
+    return case["llm"] if case["llm"] not in PAPER_LLMS else None
+
+
 def escaped(text: str) -> str:
     """Text as LaTeX shows it, on one line."""
     return "".join(_ESCAPES.get(character, character) for character in _one_line(text))
 
 
 def _paper_row(case: ScoredCase, models: list[str]) -> str:
-    name = f"{case['model']} ({case['modality']})" if models.count(case["model"]) > 1 else case["model"]
+    remarks: list[str] = [case["modality"] or "texts"] if models.count(case["model"]) > 1 else []
+    remarks += [f"with {llm}"] if (llm := _other_llm(case)) else []
+    name = f"{case['model']} ({', '.join(remarks)})" if remarks else case["model"]
     scores = (case["scores"][metric] for metric in cells.PAPER_METRICS)
-    values = (rf"{numbers.percent(score['mean'])}$\pm${numbers.percent(score['sd'] or 0.0)}" for score in scores)
-    return _row([escaped(name), case["prompt"] or "--", *values])
+    values = (
+        numbers.NONE * 2
+        if score["mean"] is None
+        else rf"{numbers.percent(score['mean'])}$\pm${numbers.percent(score['sd'] or 0.0)}"
+        for score in scores
+    )
+    return _row([escaped(name), escaped(case["prompt"] or "--"), *values])
 
 
 def _paper_table(document: Document, dataset: str) -> str:
@@ -90,17 +104,18 @@ def _paper_table(document: Document, dataset: str) -> str:
 
 
 def _all_prompts(document: Document, dataset: str) -> str:
-    cases = scored(document, dataset)
-    controls = [_row(_with_intervals(case)) for case in cases if is_control(case)]
-    judges = [_row(_with_intervals(case)) for case in cases if not is_control(case)]
-    rule = [RULE] if controls and judges else []
-    return "\n".join([_ABOUT_ALL, *_tabular(["Model", "Prompt", "Input", *HEADS], [*controls, *rule, *judges])])
+    cases = tabled(document, dataset)
+    rows = [_with_intervals(judge, case) for judge, case in zip(cells.judges(cases), cases, strict=True)]
+    controls = sum(is_control(case) for case in cases)  # which stand first
+    rule = [RULE] if 0 < controls < len(cases) else []
+    heads = ["Model", "Prompt", "Input", *HEADS]
+    return "\n".join([_ABOUT_ALL, *_tabular(heads, [*rows[:controls], *rule, *rows[controls:]])])
 
 
-def _with_intervals(case: ScoredCase) -> Iterable[str]:
-    yield from (escaped(cells.judge(case)), case["prompt"] or "--", escaped(case["modality"] or "texts"))
-    for metric in cells.PAPER_METRICS:
-        yield numbers.score(case["scores"][metric], with_interval=True).replace("±", r"$\pm$").replace("-", "--")
+def _with_intervals(judge: str, case: ReportedCase) -> str:
+    scores = (cells.score(case, metric, with_interval=True) for metric in cells.PAPER_METRICS)
+    values = (score.replace("±", r"$\pm$").replace("-", "--") for score in scores)
+    return _row([escaped(judge), escaped(case["prompt"] or "--"), escaped(case["modality"] or "texts"), *values])
 
 
 def _tabular(heads: list[str], rows: list[str]) -> list[str]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from emoprefer_bench.document.cases import scored
-from emoprefer_bench.reports import cells, numbers
+from emoprefer_bench.document.cases import tabled
+from emoprefer_bench.reports import cells
 
 if TYPE_CHECKING:
-    from emoprefer_bench.document.types import Document, ScoredCase
+    from emoprefer_bench.document.types import Document, ReportedCase
 
 METRICS = (*cells.PAPER_METRICS, "answered")
 WITH_INTERVAL = ("waf2", "swap")
@@ -22,7 +22,7 @@ def render(document: Document) -> str:
     """One table a data set, controls first; under them what failed and what was not run."""
     blocks = []
     for name, dataset in document["datasets"].items():
-        blocks += [f"### {escaped(cells.about(name, dataset))}", _table(scored(document, name))]
+        blocks += [f"### {escaped(cells.about(name, dataset))}", _table(tabled(document, name))]
     blocks.append("In percent; in brackets the 95% interval over clips. A control looks at nothing but the two texts.")
     blocks.append("\n".join(f"- {escaped(reason)}" for reason in cells.reasons(document)))
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -34,14 +34,14 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|~#&@!$^])", r"\\\1", one_line)
 
 
-def _table(cases: list[ScoredCase]) -> str:
+def _table(cases: list[ReportedCase]) -> str:
     rows = [
         [
-            escaped(cells.judge(case)),
-            case["prompt"] or "",
-            *(numbers.score(case["scores"][metric], with_interval=metric in WITH_INTERVAL) for metric in METRICS),
+            escaped(judge),
+            escaped(case["prompt"] or ""),
+            *(cells.score(case, metric, with_interval=metric in WITH_INTERVAL) for metric in METRICS),
         ]
-        for case in cases
+        for judge, case in zip(cells.judges(cases), cases, strict=True)
     ]
     heads = ["judge", "prompt", *(HEADS.get(metric, metric) for metric in METRICS)]
     align = ["left", "left", *["right"] * len(METRICS)]

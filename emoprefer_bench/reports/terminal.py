@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from emoprefer_bench.document.cases import is_control, is_scored, scored
+from emoprefer_bench.document.cases import is_control, is_scored, tabled
+from emoprefer_bench.printable import printable
 from emoprefer_bench.reports import cells, findings, latex, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emoprefer_bench.document.types import Dataset, Document, Pace, ReportedCase, ScoredCase
+    from emoprefer_bench.document.types import Dataset, Document, Pace, ReportedCase
 
 QUIET = ("waf2", "swap")
 NORMAL = ("waf2", "acc2", "waf3", "acc3", "swap", "answered")
@@ -36,23 +37,24 @@ def render(document: Document, *, verbosity: int = 0, width: int = 100) -> str:
         return ""
     blocks = []
     for name, dataset in document["datasets"].items():
-        of_dataset = scored(document, name)
+        of_dataset = tabled(document, name)
         blocks += [_head(name, dataset), *_tables(of_dataset, verbosity)]
         blocks += [_paper(document, name)] if verbosity > 0 else []
         blocks += ["\n".join(findings.against_controls(of_dataset) + findings.against_variants(of_dataset))]
     blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []
     blocks += _costs(document["cases"]) if verbosity > 0 else []
     blocks += _not_run(document["cases"], width)
-    blocks += ["\n".join(findings.noise(document["cases"]) + findings.restarts(document["cases"]))]
+    notes = findings.noise(document["cases"]) + findings.votes(document["cases"]) + findings.restarts(document["cases"])
+    blocks += ["\n".join(notes)]
     blocks += [findings.gates(document["cases"])]
-    return "\n\n".join(block for block in blocks if block)
+    return printable("\n\n".join(block for block in blocks if block))
 
 
 def _head(name: str, dataset: Dataset) -> str:
     return f"{cells.about(name, dataset)}; in percent, with 95% intervals over clips"
 
 
-def _tables(cases: list[ScoredCase], verbosity: int) -> list[str]:
+def _tables(cases: list[ReportedCase], verbosity: int) -> list[str]:
     metrics = QUIET if verbosity < 0 else VERBOSE if verbosity else NORMAL
     tables = [_table(cases, metrics)]
     if verbosity > 0:
@@ -60,14 +62,14 @@ def _tables(cases: list[ScoredCase], verbosity: int) -> list[str]:
     return tables
 
 
-def _table(cases: list[ScoredCase], metrics: tuple[str, ...]) -> str:
+def _table(cases: list[ReportedCase], metrics: tuple[str, ...]) -> str:
     rows = [
         [
-            cells.judge(case),
+            judge,
             case["prompt"] or numbers.NONE,
-            *(numbers.score(case["scores"][metric], with_interval=metric in WITH_INTERVAL) for metric in metrics),
+            *(cells.score(case, metric, with_interval=metric in WITH_INTERVAL) for metric in metrics),
         ]
-        for case in cases
+        for judge, case in zip(cells.judges(cases), cases, strict=True)
     ]
     heads = ["judge", "prompt", *(HEADS.get(metric, metric) for metric in metrics)]
     sides = ["left", "left", *["right"] * len(metrics)]

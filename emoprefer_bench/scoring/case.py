@@ -60,9 +60,7 @@ def _policies(labels: Sequence[Label | None], rounds: Sequence[Verdicts]) -> lis
         for unread in UNREAD:
             treatment = metrics.Treatment(ties, unread)
             rounds_scores = [metrics.scores(labels, of_round.forward, treatment) for of_round in rounds]
-            waf2, acc2, waf3, acc3 = (
-                _mean([scores[name] for scores in rounds_scores]) for name in LABEL_SCORES
-            )
+            waf2, acc2, waf3, acc3 = (_mean([scores[name] for scores in rounds_scores]) for name in LABEL_SCORES)
             treated.append({"ties": ties, "unread": unread, "waf2": waf2, "acc2": acc2, "waf3": waf3, "acc3": acc3})
     return treated
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from emoprefer_bench.pairs import Label, Pair, Question, Sampling
 
 # The identity by which `random` throws its coins: that of its own case, so that both fall alike.
+COIN = "the last bit of SHA-256 over clip and texts; no other seed"
 IDENTITY = {"engine": "function", "name": "random"}
 
 

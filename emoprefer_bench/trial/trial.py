@@ -182,7 +182,7 @@ def _read(settings: Settings, name: str, needs: tuple[bool, bool, bool], progres
 
 
 def _described(seat: Seat) -> Described:
-    return {
+    described: Described = {
         "name": seat.name,
         "engine": seat.engine.name,
         "device": seat.device or None,
@@ -190,3 +190,5 @@ def _described(seat: Seat) -> Described:
         "sampling": asdict(seat.engine.sampling),
         "greedy": seat.engine.sampling.greedy,
     }
+    about = getattr(seat.engine, "about", "")
+    return {**described, "about": about} if about else described
