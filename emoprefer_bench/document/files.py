@@ -30,9 +30,16 @@ def build(cases: list[ReportedCase], datasets: dict[str, Dataset], manifest: Man
     }
 
 
-def manifest(arguments: Sequence[str], prompts: PackName, *, rounds: int, limit: int | None) -> Manifest:
+def manifest(
+    arguments: Sequence[str],
+    prompts: PackName,
+    *,
+    rounds: int,
+    limit: int | None,
+    names: dict[str, str] | None = None,
+) -> Manifest:
     """When, with what and how a run was made; `prompts` has the `name` and `sha256` of its prompt pack."""
-    return {
+    made: Manifest = {
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "arguments": [str(argument) for argument in arguments],
         "python": platform.python_version(),
@@ -43,6 +50,7 @@ def manifest(arguments: Sequence[str], prompts: PackName, *, rounds: int, limit:
         "rounds": rounds,
         "limit": limit,
     }
+    return {**made, "names": names} if names else made
 
 
 def write(document: Mapping[str, object], path: Path) -> None:

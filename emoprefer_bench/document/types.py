@@ -31,7 +31,10 @@ DecisionOutcome = Literal["pass", "fail", "inconclusive", "warn"]
 
 
 class Manifest(TypedDict):
-    """When, with what and how a run was made; `created` is in UTC, `arguments` are the command line's."""
+    """When, with what and how a run was made; `created` is in UTC, `arguments` are the command line's.
+
+    `names` are what the paper's table calls models, where the run says so.
+    """
 
     created: str
     arguments: list[str]
@@ -42,6 +45,7 @@ class Manifest(TypedDict):
     prompts: PackName
     rounds: Annotated[int, Meta(ge=1)]
     limit: int | None
+    names: NotRequired[dict[str, str]]
 
 
 class Dataset(TypedDict):

@@ -64,6 +64,7 @@ class Collector:
                 pack.described(),
                 rounds=option.emoprefer_rounds,
                 limit=option.emoprefer_limit,
+                names=options.names(self._config),
             )
             document = self._document = files.build(list(self._cases.values()), self._datasets, manifest)
             document["complete"] &= session.exitstatus != pytest.ExitCode.INTERRUPTED

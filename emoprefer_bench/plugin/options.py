@@ -113,6 +113,9 @@ def _add_gates(parser: pytest.Parser) -> None:
     )
     parser.addini("emoprefer_gates", "limits as in --emoprefer-compare-fail, one a line", type="linelist")
     parser.addini("emoprefer_gate_p", "the one-sided p under which a drop is confirmed", default="0.01")
+    parser.addini(
+        "emoprefer_names", "what the paper's table calls a model: `model = Name`, one a line", type="linelist"
+    )
     parser.addini("emoprefer_baselines", "folder of the baselines, relative to the root folder", "string", BASELINES)
 
 
@@ -180,6 +183,15 @@ def settings(config: pytest.Config, pack: PromptPack) -> Settings:
         noise=option.emoprefer_noise or 0,
         failures=option.emoprefer_max_failures or FailureBound(),
     )
+
+
+def names(config: pytest.Config) -> dict[str, str]:
+    """What the ini file calls models. Raises UsageError."""
+    pairs = [line.partition("=") for line in config.getini("emoprefer_names")]
+    for model, equals, name in pairs:
+        if not (model.strip() and equals and name.strip()):
+            raise pytest.UsageError(f"emoprefer_names: {model}{equals}{name}: write model = Name")
+    return {model.strip(): name.strip() for model, _, name in pairs}
 
 
 def limits(config: pytest.Config) -> list[Limit]:

@@ -41,6 +41,7 @@ MODALITIES = {
     "audiotext": "audio" + SUBTITLE,
     "videotext": "video" + SUBTITLE,
     "audiovideotext": "audiovideo" + SUBTITLE,
+    "xxx": "audiovideo",  # an older version's, which doesn't say
 }
 
 _NAME = re.compile(
@@ -94,7 +95,7 @@ def find(folder: Path) -> Found:
         name = _NAME.fullmatch(path.name)
         if has_control(path.name):
             ignored[path.name] = "its name has a control character"
-        elif name is None or (name["llm"] is not None) != (name["kind"] in BY_LLM):
+        elif name is None or (name["llm"] and name["kind"] not in BY_LLM):  # older versions left the LLM out
             ignored[path.name] = "its name is none that the reference gives"
         elif name["kind"] in ON_THE_WAY:
             ignored[path.name] = "what was said on the way to an answer is not needed"
@@ -111,24 +112,34 @@ def load(recording: Recording, dataset: Dataset | None = None) -> tuple[ScoredRe
     """Read and score a recording: the case and its data set, as both stand in a report's document.
 
     The labels of all files must agree, and with those of `dataset` where it is given. Without it, texts and clips are
-    unknown, so that every row counts as a clip of its own. A predicted label counts as read, since the file no longer
+    unknown, so that every row counts as a clip of its own. Where a file of exchanged pairs is missing, what needs both
+    orders (swap consistency) is undefined. A predicted label counts as read, since the file no longer
     says what the answer was: the strict scores know no unread verdict. Raises ReplayError.
     """
     rounds = [_read(files) for files in recording.rounds]
     first, _ = rounds[0]
     for forward, reverse in rounds:
         _check_labels(first, forward, forward.labels)
-        _check_labels(first, reverse, [EXCHANGED[label] if label else None for label in reverse.labels])
+        if reverse:
+            _check_labels(first, reverse, [EXCHANGED[label] if label else None for label in reverse.labels])
     known = dataset or _stand_in(recording.case.dataset, first.labels)
     _check_dataset(first, known)
-    tally = Tally(recording.case, known.pairs, [Round(_readings(f.verdicts), _readings(r.verdicts)) for f, r in rounds])
-    tally.used = 2 * len(rounds) * len(known.pairs)
-    files = {answers.path.name: answers.digest for both in rounds for answers in both}
+    both_orders = all(reverse for _, reverse in rounds)  # else the exchanged files that are there say nothing of rounds
+    tally = Tally(
+        recording.case,
+        known.pairs,
+        [
+            Round(_readings(f.verdicts), _readings(r.verdicts) if r and both_orders else [None] * len(known.pairs))
+            for f, r in rounds
+        ],
+    )
+    files = {answers.path.name: answers.digest for both in rounds for answers in both if answers}
+    tally.used = len(files) * len(known.pairs)
     engine: Engines = {
         "judge": _engine(recording.case.model, files),
         "llm": _engine(recording.case.llm, files) if recording.case.llm else None,
     }
-    return {**result(tally, engine), **recording.named()}, known.described()
+    return {**result(tally, engine), **recording.named(), "complete": True}, known.described()
 
 
 def _case(name: re.Match[str]) -> Case:
@@ -146,11 +157,12 @@ def _recordings(files: dict[Case, dict[int, dict[str, Path]]]) -> Iterable[Recor
         yield Recording("-".join(part for part in parts if part), case, tuple(rounds))
 
 
-def _read(files: RoundFiles) -> tuple[Answers, Answers]:
-    if files.forward is None or files.reverse is None:
-        kind, other = ("forward", files.reverse) if files.reverse else ("reverse", files.forward)
-        raise ReplayError(f"{other}: the {kind} file of round {files.number} is missing, which swap consistency needs")
-    return read(files.forward), read(files.reverse)
+def _read(files: RoundFiles) -> tuple[Answers, Answers | None]:
+    if files.forward is None:
+        raise ReplayError(
+            f"{files.reverse}: the forward file of round {files.number} is missing, which the scores are of"
+        )
+    return read(files.forward), read(files.reverse) if files.reverse else None
 
 
 def _readings(verdicts: Sequence[Label]) -> list[Reading | None]:

@@ -7,13 +7,16 @@ consistency; mean and standard deviation (ddof 0) over rounds in percent, with t
 from __future__ import annotations
 
 import re
+import tomllib
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from emoprefer_bench.document.cases import is_control, scored, tabled, waf2
 from emoprefer_bench.reports import cells, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from emoprefer_bench.document.types import Document, ReportedCase, ScoredCase
 
@@ -67,9 +70,10 @@ def paper_rows(document: Document, dataset: str) -> list[str]:
         if judge not in best or waf2(case) > waf2(best[judge]):
             best[judge] = case
     models = [model for model, *_ in best]
+    names = {**paper_names(), **document["manifest"].get("names", {})}
     shown = sorted(best.values(), key=waf2)
     rows = {
-        closed: [_paper_row(case, models) for case in shown if case.get("closed", False) is closed]
+        closed: [_paper_row(case, models, names) for case in shown if case.get("closed", False) is closed]
         for closed in (False, True)
     }
     return [*rows[False], *([RULE] if all(rows.values()) else []), *rows[True]]
@@ -80,15 +84,21 @@ def _other_llm(case: ScoredCase) -> str | None:
     return case["llm"] if case["llm"] not in PAPER_LLMS else None
 
 
+@cache
+def paper_names() -> dict[str, str]:
+    """What the paper calls the models that it ran, by the names of files and fixtures."""
+    return tomllib.loads(resources.files("emoprefer_bench.reports").joinpath("paper_names.toml").read_text())
+
+
 def escaped(text: str) -> str:
     """Text as LaTeX shows it, on one line."""
     return "".join(_ESCAPES.get(character, character) for character in _one_line(text))
 
 
-def _paper_row(case: ScoredCase, models: list[str]) -> str:
+def _paper_row(case: ScoredCase, models: list[str], names: Mapping[str, str]) -> str:
     remarks: list[str] = [case["modality"] or "texts"] if models.count(case["model"]) > 1 else []
     remarks += [f"with {llm}"] if (llm := _other_llm(case)) else []
-    name = f"{case['model']} ({', '.join(remarks)})" if remarks else case["model"]
+    name = names.get(case["model"], case["model"]) + (f" ({', '.join(remarks)})" if remarks else "")
     scores = (case["scores"][metric] for metric in cells.PAPER_METRICS)
     values = (
         numbers.NONE * 2

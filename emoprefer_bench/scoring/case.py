@@ -7,23 +7,31 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from emoprefer_bench.document.cases import LABEL_SCORES
+from emoprefer_bench.pairs import EXCHANGED
 from emoprefer_bench.scoring import bias, comparisons, metrics, statistics
-from emoprefer_bench.verdicts import Verdicts
+from emoprefer_bench.verdicts import Reading, Round, Verdicts
 
 if TYPE_CHECKING:
-    from emoprefer_bench.document.types import Bound, Measured, Scored, TreatedScores
+    from emoprefer_bench.document.types import Bound, Measured, Score, Scored, TreatedScores
     from emoprefer_bench.pairs import Label, Pair
-    from emoprefer_bench.verdicts import Reading, Round
 
 TIES: tuple[Literal["a1", "half", "wrong", "dropped"], ...] = ("a1", "half", "wrong", "dropped")
 UNREAD: tuple[Literal["same", "wrong", "dropped"], ...] = ("same", "wrong", "dropped")
 
 
+ONE_ORDER: Score = {"mean": None, "sd": None, "rounds": [], "interval": None}
+BOTH_ORDERS = ("swap", "strict_swap", "first_slot")  # the scores that need the exchanged pairs
+
+
 def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> Scored:
     """Score the rows that have a verdict in both orders and every round (all of them, unless a run was interrupted).
 
-    A `control` is not compared with the controls.
+    A `control` is not compared with the controls. Where no exchanged pair has a verdict, as in a recording of one order
+    alone, the others are scored by themselves, and what needs both orders is undefined.
     """
+    exchanged = any(reading for of_round in rounds for reading in of_round.exchanged)
+    if not exchanged and any(reading for of_round in rounds for reading in of_round.forward):
+        return _one_order(pairs, rounds, control=control)
     rows = [row for row in range(len(pairs)) if all(one.forward[row] and one.exchanged[row] for one in rounds)]
     answered = [pairs[row] for row in rows]
     verdicts = [_verdicts(one, rows) for one in rounds]
@@ -34,6 +42,26 @@ def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> 
         "slices": bias.slices(answered, verdicts[0].forward),
         "comparisons": [] if control else comparisons.with_controls(answered, verdicts),
     }
+
+
+def _one_order(pairs: list[Pair], rounds: list[Round], *, control: bool) -> Scored:
+    mirrored = [Round(of_round.forward, [_mirrored(reading) for reading in of_round.forward]) for of_round in rounds]
+    both = scored(pairs, mirrored, control=control)
+    readings = [reading.provenance for of_round in rounds for reading in of_round.forward if reading]
+    return {
+        **both,
+        "scores": {name: ONE_ORDER if name in BOTH_ORDERS else score for name, score in both["scores"].items()},
+        "bias": {},
+        "provenance": dict(Counter[str](readings)),
+        "comparisons": [each for each in both["comparisons"] if each["metric"] not in BOTH_ORDERS],
+    }
+
+
+def _mirrored(reading: Reading | None) -> Reading | None:
+    if reading is None:
+        return None
+    label = EXCHANGED[reading.label] if reading.label else None
+    return Reading(label, reading.provenance, EXCHANGED[reading.reference])
 
 
 def measured(labels: Sequence[Label | None], clips: Sequence[str], rounds: Sequence[Verdicts]) -> Measured:

@@ -112,15 +112,36 @@ def test_rounds_are_matched_by_number(tmp_path):
     assert case["scores"]["acc3"]["rounds"] == pytest.approx([1 / 3] * 3)
 
 
-def test_a_round_without_its_reverse_is_refused(tmp_path):
-    """The missing file is named by kind and round, instead of pairing rounds that don't belong together."""
+def test_one_order_alone_has_four_columns_and_a_dash(tmp_path):
+    """What needs the exchanged pairs is undefined; the rest is what both orders would give."""
+    write(tmp_path, "qwen25omni_7b-audiovideo-normal-emoprefer-round1", LABELS, ["a1", "a1", "same"])
+    document = document_of(tmp_path)
+    (case,) = document["cases"]
+    assert (case["complete"], case["scores"]["acc2"]["mean"], case["scores"]["acc3"]["mean"]) == (True, 0.5, 2 / 3)
+    assert {case["scores"][name]["mean"] for name in ("swap", "strict_swap", "first_slot")} == {None}
+    assert set(case["verdicts"][0]["exchanged"]) == {None}
+    (row,) = latex.paper_rows(document, "emoprefer")
+    cells = row.removesuffix(r"\\").split("& ")
+    assert (cells[0], cells[3], cells[6]) == ("Qwen2.5-Omni", r"50.00$\pm$0.00", "--")
+
+
+def test_exchanged_files_of_some_rounds_alone_are_no_basis_for_consistency(tmp_path):
+    """Rounds are never paired with another's, and a forward file is always needed."""
     write_both(tmp_path, "m-audio-normal", "emoprefer", "round1", LABELS, LABELS, LABELS)
     write(tmp_path, "m-audio-normal-emoprefer-round2", LABELS, LABELS)
-    with pytest.raises(ReplayError, match=r"emoprefer-round2\.npz: the reverse file of round 2 is missing"):
-        load(only(tmp_path))
+    case, _ = load(only(tmp_path))
+    assert (case["scores"]["swap"]["mean"], case["scores"]["acc3"]["rounds"]) == (None, [1, 1])
     write(tmp_path, "n-audio-normal-emopreferreverse-round1", LABELS, LABELS)
     with pytest.raises(ReplayError, match="the forward file of round 1 is missing"):
         load(find(tmp_path).recordings[1])
+
+
+def test_names_of_older_versions_are_taken(tmp_path):
+    """Without the text LLM, and with an input type that says nothing."""
+    write_both(tmp_path, "vita15-xxx-cot-answer2", "emoprefer", "round0", LABELS, LABELS, LABELS)
+    recording = only(tmp_path)
+    assert (recording.case.prompt, recording.case.llm, recording.case.modality) == ("S3", None, "audiovideo")
+    assert latex.paper_rows(document_of(tmp_path), "emoprefer")[0].startswith("VITA-1.5& S3& ")
 
 
 def test_several_inputs_or_llms_of_one_case_have_ids_of_their_own(tmp_path):

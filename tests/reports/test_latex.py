@@ -127,3 +127,14 @@ def test_every_row_has_as_many_cells_as_its_table():
         columns = len(re.match(r"\{([lc]+)\}", table)[1])
         rows = [line for line in table.splitlines() if line.endswith(r"\\")]
         assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {columns}
+
+
+def test_a_text_llm_that_is_not_the_papers_is_named():
+    """And each has a row of its own; a name of the paper's table, or of the run, stands for the model's."""
+    pairs = toy_pairs()
+    llms = ("qwen25_7b", "qwen3_8b")
+    cases = [case(Case("qwen25omni_7b", "S3", "toy", "audiovideo", llm), pairs, RIGHT) for llm in llms]
+    document = report(cases, Dataset("toy", pairs))
+    assert sorted(names(latex.paper_rows(document, "toy"))) == ["Qwen2.5-Omni", r"Qwen2.5-Omni (with qwen3\_8b)"]
+    document["manifest"]["names"] = {"qwen25omni_7b": "Omni"}
+    assert sorted(names(latex.paper_rows(document, "toy"))) == ["Omni", r"Omni (with qwen3\_8b)"]
