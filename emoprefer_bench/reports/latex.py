@@ -69,11 +69,11 @@ def paper_rows(document: Document, dataset: str) -> list[str]:
             continue
         if judge not in best or waf2(case) > waf2(best[judge]):
             best[judge] = case
-    models = [model for model, *_ in best]
+    inputs = {model: {modality for judge, modality, _ in best if judge == model} for model, *_ in best}
     names = {**paper_names(), **document["manifest"].get("names", {})}
     shown = sorted(best.values(), key=waf2)
     rows = {
-        closed: [_paper_row(case, models, names) for case in shown if case.get("closed", False) is closed]
+        closed: [_paper_row(case, inputs, names) for case in shown if case.get("closed", False) is closed]
         for closed in (False, True)
     }
     return [*rows[False], *([RULE] if all(rows.values()) else []), *rows[True]]
@@ -95,8 +95,8 @@ def escaped(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in _one_line(text))
 
 
-def _paper_row(case: ScoredCase, models: list[str], names: Mapping[str, str]) -> str:
-    remarks: list[str] = [case["modality"] or "texts"] if models.count(case["model"]) > 1 else []
+def _paper_row(case: ScoredCase, inputs: Mapping[str, set[str | None]], names: Mapping[str, str]) -> str:
+    remarks: list[str] = [case["modality"] or "texts"] if len(inputs[case["model"]]) > 1 else []
     remarks += [f"with {llm}"] if (llm := _other_llm(case)) else []
     name = names.get(case["model"], case["model"]) + (f" ({', '.join(remarks)})" if remarks else "")
     scores = (case["scores"][metric] for metric in cells.PAPER_METRICS)
