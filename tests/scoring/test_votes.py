@@ -45,20 +45,21 @@ def test_a_single_round_is_no_vote():
 
 
 def test_the_vote_over_orders_is_about_texts_and_so_consistent():
-    """A judge that says a1 both times voted once for each text."""
+    """A judge that says a1 both times voted once for each text: a coin decides, and read strictly nothing does."""
     stuck = judge("m", ["a1", "a1", "a1", "a1"])
     stuck["verdicts"][0] |= {
         "exchanged": ["a1", "a2", "same", None],
         "exchanged_reference": ["a1", "a2", "same", "same"],
     }
     found = only([stuck], "orders")
-    said = found["verdicts"][0]["forward"]
+    said = found["verdicts"][0]["forward_reference"]
     assert said[0] in ("a1", "a2")
     assert said[1] == "a1"
     assert said[2] in ("a1", "same")
-    assert said[3] == "a1"
-    assert found["verdicts"][0]["exchanged"] == [EXCHANGED[verdict] for verdict in said]
+    assert found["verdicts"][0]["forward"] == [None, "a1", None, "a1"]
+    assert found["verdicts"][0]["exchanged_reference"] == [EXCHANGED[verdict] for verdict in said]
     assert found["scores"]["swap"]["mean"] == 1.0
+    assert found["vote"] == {"over": "orders", "of": ["m-S1-toy"], "verdicts": 8, "drawn": 4}
 
 
 def test_judges_vote_together_by_prompt_and_modality():
@@ -94,7 +95,7 @@ def test_judges_vote_in_the_rounds_that_all_have():
 )
 def test_most_ballots_win_and_silence_is_none(ballots, expected):
     """Whatever the row."""
-    assert {votes.majority(ballots, digest) for digest in DIGESTS} == {expected}
+    assert {votes.majority(ballots, digest) for digest in DIGESTS} == {(expected, False)}
 
 
 def test_a_draw_falls_by_the_stated_rule():
@@ -103,9 +104,10 @@ def test_a_draw_falls_by_the_stated_rule():
     for row in range(400):
         digest = f"{row:064x}"
         coin = int(hashlib.sha256(f"0:{digest}".encode()).hexdigest(), 16)
-        assert votes.majority(["a1", "a2"], digest) == votes.majority(["a2", "a1"], digest) == ["a1", "a2"][coin % 2]
-        assert votes.majority(["same", "a2", "a1"], digest) == ["a1", "a2", "same"][coin % 3]
-        said.append(votes.majority(["a2", "same"], digest))
+        drawn = (["a1", "a2"][coin % 2], True)
+        assert votes.majority(["a1", "a2"], digest) == votes.majority(["a2", "a1"], digest) == drawn
+        assert votes.majority(["same", "a2", "a1"], digest) == (["a1", "a2", "same"][coin % 3], True)
+        said.append(votes.majority(["a2", "same"], digest).label)
     assert 160 < said.count("a2") < 240
     assert "SHA-256('0:' + row digest)" in votes.RULE
 
@@ -125,6 +127,8 @@ def test_votes_are_cases_of_their_own_in_report_and_table(bench, workers):
     assert {name for name in bench.cases() if "vote" in name} == {
         f"judge-{prompt}-toy-{over}-vote" for prompt in ("S1", "S2", "S3", "S4") for over in ("rounds", "orders")
     }
-    result.stdout.fnmatch_lines(["judge (orders-vote) *S1 *", "baseline *main.json: 4 cases saved, 4 in all"])
+    result.stdout.fnmatch_lines(
+        ["judge (orders-vote, drawn by lot) *S1 *by design*", "baseline *main.json: 4 cases saved, 4 in all"]
+    )
     bench.run("-k", "judge and toy")
     assert not [name for name in bench.cases() if "vote" in name]
