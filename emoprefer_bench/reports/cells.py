@@ -24,7 +24,9 @@ def judges(cases: Sequence[ReportedCase]) -> list[str]:
 
 
 def score(case: ReportedCase, metric: str, *, with_interval: bool = False) -> str:
-    """A score as a cell: a dash for a case that failed, and no number for what is so by construction."""
+    """A score as a cell: a dash for what failed or was drawn by lot, and no number for what is so by construction."""
+    if is_drawn(case) and metric != "answered":
+        return numbers.NONE
     if is_scored(case):
         if case.get("variant") == "orders-vote" and metric in ("swap", "strict_swap"):
             return "by design"

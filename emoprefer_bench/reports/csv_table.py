@@ -2,8 +2,8 @@
 
 Columns: `dataset`, `case`, `model`, `prompt`, `modality`, `llm`, `variant`, `closed`, `outcome`, `complete`, `rows`,
 `labelled`, `metric`, then fractions: `mean`, `sd` (over rounds, ddof 0), `low` and `high` (95% interval over clips),
-and `rounds` (a value a round, separated by spaces). What is unknown or undefined is empty. A case that failed has
-one row, without a metric; cases that did not run have none.
+and `rounds` (a value a round, separated by spaces). What is unknown or undefined is empty. A case that failed,
+and a vote by lot, has one row, without a metric; cases that did not run have none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.document.cases import is_scored, tabled
+from emoprefer_bench.document.cases import is_drawn, is_scored, tabled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ def render(document: Document) -> str:
     table.writeheader()
     for dataset in document["datasets"]:
         for case in tabled(document, dataset):
-            table.writerows(_rows(case) if is_scored(case) else [_named(case)])
+            table.writerows(_rows(case) if is_scored(case) and not is_drawn(case) else [_named(case)])
     return text.getvalue()
 
 

@@ -128,7 +128,7 @@ def test_votes_are_cases_of_their_own_in_report_and_table(bench, workers):
         f"judge-{prompt}-toy-{over}-vote" for prompt in ("S1", "S2", "S3", "S4") for over in ("rounds", "orders")
     }
     result.stdout.fnmatch_lines(
-        ["judge (orders-vote, drawn by lot) *S1 *by design*", "baseline *main.json: 4 cases saved, 4 in all"]
+        ["judge (orders-vote, drawn by lot) *S1 * - * - *", "baseline *main.json: 4 cases saved, 4 in all"]
     )
     bench.run("-k", "judge and toy")
     assert not [name for name in bench.cases() if "vote" in name]

@@ -28,7 +28,11 @@ const isControl = (one) => one.modality === null;
 const scored = (one, metric) => one.scores?.[metric]?.mean ?? null;
 const nameOf = (one) => [one.model, one.prompt, one.variant].filter(Boolean).join(" ");
 const whose = (one) => [one.model, one.variant].filter(Boolean).join(" ");
+const hasFailed = (one) => !one.scores && one.outcome !== "skipped" && one.outcome !== "missing";
+const isDrawn = (one) => Boolean(one.vote) && 2 * one.vote.drawn > one.vote.verdicts;
+const byDesign = (one, metric) => one.variant === "orders-vote" && metric.endsWith("swap");
 const casesOf = (report, dataset) => report.cases.filter((one) => one.dataset === dataset && one.scores);
+const failedOf = (report, dataset) => report.cases.filter((one) => one.dataset === dataset && (hasFailed(one) || isDrawn(one)));
 const datasetsOf = (report) => unique([...Object.keys(report.datasets), ...report.cases.map((one) => one.dataset)]);
 const byScore = (metric) => (one, other) => (scored(other, metric) ?? -1) - (scored(one, metric) ?? -1);
 
@@ -39,7 +43,9 @@ function judge(one) {
     one.prompt && [" ", el("span", { class: "tag" }, one.prompt)],
     one.variant && [" ", el("span", { class: "tag" }, one.variant)],
     isControl(one) && [" ", el("span", { class: "tag control" }, "control")],
-    one.complete === false && [" ", el("span", { class: "tag warn" }, "incomplete")],
+    isDrawn(one) && [" ", el("span", { class: "tag warn" }, "drawn by lot")],
+    hasFailed(one) && [" ", el("span", { class: "tag warn" }, "failed")],
+    one.scores && one.complete === false && [" ", el("span", { class: "tag warn" }, "incomplete")],
   ];
 }
 
@@ -80,8 +86,11 @@ function scoresSection(report) {
 
 function leaderboard(report, dataset, { metric, reading }) {
   const name = reading + metric;
-  const cases = casesOf(report, dataset).sort(byScore(name));
-  if (!cases.length) return null;
+  const cases = casesOf(report, dataset)
+    .filter((one) => !isDrawn(one))
+    .sort(byScore(name));
+  const failed = failedOf(report, dataset);
+  if (!cases.length && !failed.length) return null;
   const about = report.datasets[dataset];
   return el(
     "article",
@@ -97,11 +106,20 @@ function leaderboard(report, dataset, { metric, reading }) {
           `${plural(about.rows, "pair")}, ${count(about.labelled)} labelled, ${plural(about.clips, "clip")}`,
         ),
     ),
+    failed.length > 0 && failures(failed),
     cases.some((one) => scored(one, name) !== null) && board(cases, name, METRICS[metric]),
     compared(cases, name),
-    el("details", {}, el("summary", {}, "All scores as a table"), allScores(cases, dataset, reading)),
+    el("details", {}, el("summary", {}, "All scores as a table"), allScores([...cases, ...failed], dataset, reading)),
     treatments(cases, metric),
   );
+}
+
+/** Cases that were asked and have no scores, with the reason: above all that has some. */
+function failures(cases) {
+  const why = (one) =>
+    isDrawn(one) ? `${one.vote.drawn} of ${one.vote.verdicts} verdicts were drawn by lot` : (one.reason ?? "");
+  const rows = cases.map((one) => [judge(one), number(DASH), said(why(one).split("\n")[0])]);
+  return table("Without scores: their questions failed, too few answers could be read, or a coin decided", ["Judge", number("Score"), "Why"], rows);
 }
 
 /** What the score would be under other conventions, and how far unread answers could move it. */
@@ -163,7 +181,10 @@ function board(cases, name, words) {
 
 function allScores(cases, dataset, reading) {
   const metrics = Object.keys(METRICS).map((key) => [key, LABEL_SCORES.includes(key) ? reading + key : key]);
-  const rows = cases.map((one) => [judge(one), ...metrics.map(([, name]) => number(precise(one.scores[name])))]);
+  const rows = cases.map((one) => [
+    judge(one),
+    ...metrics.map(([, name]) => number(precise(one, name))),
+  ]);
   return table(
     `All scores on ${dataset}, ${READINGS[reading]}`,
     ["Judge", ...metrics.map(([key]) => number(SHORT[key]))],
@@ -172,7 +193,9 @@ function allScores(cases, dataset, reading) {
   );
 }
 
-function precise(score) {
+function precise(one, name) {
+  const score = isDrawn(one) ? null : one.scores?.[name];
+  if (byDesign(one, name)) return "by design";
   if (!score || score.mean === null) return DASH;
   const spread = score.sd === null ? "" : ` \u00b1 ${percent(score.sd, 2)}`;
   return [percent(score.mean, 2) + spread, score.interval && el("small", {}, range(score.interval))];
@@ -216,7 +239,7 @@ function beats(difference, p) {
 
 function sideBySide(report, { metric, reading }) {
   const name = reading + metric;
-  const cases = report.cases.filter((one) => scored(one, name) !== null);
+  const cases = report.cases.filter((one) => scored(one, name) !== null && !isDrawn(one));
   const columns = unique(cases.map((one) => JSON.stringify([one.dataset, one.prompt])))
     .sort()
     .map((key) => JSON.parse(key));
@@ -252,6 +275,7 @@ function againstSwapSection(report) {
   const plots = datasetsOf(report).map((dataset) => {
     const items = casesOf(report, dataset)
       .filter((one) => scored(one, "waf2") !== null && scored(one, "swap") !== null)
+      .filter((one) => !byDesign(one, "swap") && !isDrawn(one))
       .map((one) => ({
         x: scored(one, "swap"),
         y: scored(one, "waf2"),
