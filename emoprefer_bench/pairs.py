@@ -18,7 +18,8 @@ EXCHANGED: dict[Label, Label] = {"a1": "a2", "a2": "a1", "same": "same"}
 class Clip:
     """A clip of one person: a video file, the sound beside it if any, and what is said in it.
 
-    `digest` is the SHA-256 (hex) of the bytes of the media files. `duration` is in seconds.
+    `digest` is the SHA-256 (hex) of the bytes of the media files. `duration` is in seconds. `sound_decoding` and `note`
+    are those of media.Look.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Clip:
     duration: float | None = None
     has_picture: bool = True
     has_sound: bool = True
+    sound_decoding: int = 1
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,17 @@ class Question:
         object.__setattr__(self, "key", hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest())
 
     def canonical(self) -> dict[str, Any]:
-        """What the key is computed over. The clip counts by the digest of its bytes, never by its name."""
+        """What the key is computed over. The clip counts by the digest of its bytes, never by its name.
+
+        Where sound came with the question, the version of its decoding counts too, but for the first: what that one
+        heard right keeps the key that it always had, and the answers that are stored by it.
+        """
         sampling = asdict(self.sampling)
         if not self.sampling.presence_penalty:
             del sampling["presence_penalty"]  # it came later, and answers that were stored before keep their keys
+        heard = self.clip.sound_decoding if self.clip and "audio" in self.modality else 1
         return {
+            **({"sound_decoding": heard} if heard > 1 else {}),
             "engine": self.engine,
             "prompt": self.prompt,
             "texts": self.texts,

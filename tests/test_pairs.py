@@ -45,6 +45,8 @@ def test_a_key_stays_the_same_over_versions_of_this_package():
         {"engine": {"engine": "test", "revision": "2"}},
         {"clip": replace(CLIP, digest="cd" * 32)},
         {"clip": None},
+        {"clip": replace(CLIP, sound_decoding=2), "modality": "audio"},
+        {"clip": replace(CLIP, sound_decoding=2), "modality": "audiovideo"},
         {"texts": ("one", "two")},
         {"subtitle": "Hello."},
         {"round": 1},
@@ -53,6 +55,17 @@ def test_a_key_stays_the_same_over_versions_of_this_package():
 def test_whatever_can_change_an_answer_changes_the_key(change):
     """Model, wording, medium, sampling, clip, round: each makes another question."""
     assert replace(QUESTION, **change).key != QUESTION.key
+
+
+@pytest.mark.parametrize("modality", ["audio", "audiovideo"])
+def test_a_new_decoding_of_sound_makes_new_questions_of_what_was_heard_wrongly_before(modality):
+    """What the first one heard right keeps its key, and so do questions without sound."""
+    now, before = (replace(QUESTION, modality=modality, clip=replace(CLIP, sound_decoding=n)) for n in (2, 1))
+
+    assert now.key != before.key
+    assert now.canonical() == {**before.canonical(), "sound_decoding": 2}
+    assert "sound_decoding" not in before.canonical()
+    assert replace(QUESTION, clip=replace(CLIP, sound_decoding=2)).key == QUESTION.key
 
 
 @pytest.mark.parametrize(

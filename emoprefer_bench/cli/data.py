@@ -31,12 +31,15 @@ def _check(chosen: argparse.Namespace) -> int:
             status = FAULTY if each in chosen.data else status
             continue
         try:
-            described = read_source(each, media=True).described()
+            dataset = read_source(each, media=True)
         except CommandError as error:
             say(str(error))
             status = error.status
             continue
-        say(f"{cells.about(each.name, described)}; nothing is wrong with it")
+        say(f"{cells.about(each.name, dataset.described())}; nothing is wrong with it")
+        for clip in {pair.clip.name: pair.clip for pair in dataset.pairs}.values():
+            if clip.note:
+                say(f"  but of clip {clip.name}, {clip.note}")
     return status
 
 

@@ -16,7 +16,7 @@ def read_source(source: Source, *, media: bool) -> Dataset:
     if lacking := source.missing(media=media):
         raise CommandError(lacking)
     try:
-        return read(source, sound=media, picture=media, subtitles=False)
+        return read(source, sound=media, picture=media, subtitles=False, thorough=media)
     except DatasetError as error:
         number = "1 fault" if len(error.faults) == 1 else f"{len(error.faults)} faults"
         raise CommandError("\n  ".join([f"data set {source.name}: {number}", *error.faults]), FAULTY) from None

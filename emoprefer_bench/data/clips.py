@@ -1,38 +1,32 @@
-"""The clips of a folder: `video/<name>.mp4` and `audio/<name>.wav`, looked into once while they don't change."""
+"""The clips of a folder: a file of each name in `video` and in `audio`, looked into once while they don't change."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+import unicodedata
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from emoprefer_bench.media.decode import probe
-from emoprefer_bench.media.plan import MediaError
+from emoprefer_bench.media.plan import SOUND_ENDINGS, VIDEO_ENDINGS, Look, MediaError
+from emoprefer_bench.media.pool import DecodeError, Decoders
 from emoprefer_bench.pairs import Clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 LEDGER = "clips.jsonl"
-BLOCK = 1 << 20
-AT_ONCE = 512  # clips given to the threads: each that waits takes over a kilobyte
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What was found in the files of a clip: their digest, what they hold, and whether the sound is the wav's."""
-
-    digest: str = ""
-    picture: bool = False
-    sound: bool = False
-    duration: float | None = None
-    from_wav: bool = False
+LOOKING = 2
+"""The version of how clips are looked into: what an older one found isn't relied on."""
+WORTH_A_PROCESS = 16  # clips that take longer to look into than a process to start
+AT_ONCE = 512  # clips in hand at once: each that waits takes over a kilobyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +36,65 @@ class Ledger:
     known: dict[str, Look] = field(default_factory=dict)
     file: IO[bytes] | None = None
 
-    def look(self, video: Path | None, audio: Path | None) -> Look:
-        """Look into the files of a clip, if that wasn't done yet. Raises MediaError. Any thread may call it."""
+    async def look(self, video: Path | None, audio: Path | None, decoders: Decoders, *, thorough: bool) -> Look:
+        """Look into the files of a clip, if that wasn't done yet. Raises DecodeError."""
         stats = [(path, path.stat()) for path in (video, audio) if path]
         if not stats:
             return Look()
         key = json.dumps([[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats])
-        if key not in self.known:
-            look = self.known[key] = _look_into(video, audio)
+        look = self.known.get(key)
+        if look is None or (thorough and not look.thorough):
+            look = self.known[key] = await _look_into(decoders, video, audio, thorough=thorough)
             if self.file:  # unbuffered: one line is one append
-                self.file.write(json.dumps({"files": key, **asdict(look)}).encode() + b"\n")
-        return self.known[key]
+                line = {"files": key, "looking": LOOKING, **asdict(look)}
+                self.file.write(json.dumps(line).encode() + b"\n")
+        return look
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A folder of files that are named after clips; `endings` are those that are read, the preferred one first."""
+
+    folder: Path
+    endings: tuple[str, ...]
+
+    def find(self, name: str) -> Path | None:
+        """Find the file of a name, which must be a bare file name; None where there is none. Raises MediaError."""
+        if not name or set(name) & {"/", "\\", "\0"}:
+            raise MediaError(f"a clip's name is a file name without its ending, and can't lead out of {self.folder}")
+        preferred = self.folder / f"{name}{self.endings[0]}"
+        # Path.is_file raises for a name that is too long.
+        path = preferred if os.path.isfile(preferred) else self._other(name)  # noqa: PTH113
+        if path and path.is_symlink() and not path.resolve().is_relative_to(self.folder.resolve()):
+            raise MediaError(f"{path} is a link that leads out of its folder: copy the file, or link the whole folder")
+        return path
+
+    def like(self, name: str) -> list[str]:
+        """List the files that may be meant by a name: it differs in letter case, or their ending isn't one of ours."""
+        meant = {_folded(name), _folded(Path(name).stem)}
+        return sorted({file for stem in meant for file in self._by_stem[stem]})
+
+    def _other(self, name: str) -> Path | None:
+        """Find a file that is named so in another Unicode form, or with another ending, in any letter case."""
+        same = [file for file in self._by_stem[_folded(name)] if _normal(Path(file).stem) == _normal(name)]
+        for ending in self.endings:
+            fitting = [file for file in same if Path(file).suffix.lower() == ending]
+            exact = [file for file in fitting if Path(file).stem == name]
+            if len(exact or fitting) == 1:
+                return self.folder / (exact or fitting)[0]
+            if fitting:
+                raise MediaError(f"{self.folder} has {' and '.join(sorted(fitting))}: keep the one that is meant")
+        return None
+
+    @cached_property
+    def _by_stem(self) -> defaultdict[str, list[str]]:
+        """The files by their names without ending, with letter case and Unicode form folded."""
+        files = defaultdict[str, list[str]](list)
+        with contextlib.suppress(OSError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.is_file():
+                    files[_folded(Path(entry.name).stem)].append(entry.name)
+        return files
 
 
 def find(
@@ -60,75 +102,88 @@ def find(
     names: list[str],
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    thorough: bool = False,
 ) -> dict[str, Clip | str]:
     """Look into the clips of `folder`: by name, the clip without its subtitle, or a sentence that says what is wrong.
 
-    A clip without files is a clip without picture and sound. The sound is the video's own sound track, or else the wav
-    beside; `Clip.audio` is set where the wav is it. The digest is over the bytes of the video, then of that wav.
-    What was found is kept in the folder `cache`. `progress` is called with the clips done and their number.
+    A clip without files is a clip without picture and sound. The sound is the video's own sound track, or else the file
+    beside; `Clip.audio` is set where that is it. A `thorough` look decodes all of each clip. What was found is kept in
+    the folder `cache`. `progress` is called with the clips done and their number.
     """
-    root = folder.resolve()
-    found: dict[str, Clip | str] = {}
-    with _ledger(cache) as ledger, _pool() as pool:
-        for start in range(0, len(names), AT_ONCE):
-            some = names[start : start + AT_ONCE]
-            clips = pool.map(lambda name: _clip(root, name, ledger), some)
-            for name, clip in zip(some, clips, strict=True):
-                found[name] = clip
-                if progress:
-                    progress(len(found), len(names))
-    return found
+    with _ledger(cache) as ledger, tempfile.TemporaryDirectory() as temporary:
+        log = (cache or Path(temporary)) / "logs" / "decoder.log"
+        count = min(len(os.sched_getaffinity(0)), -(-len(names) // WORTH_A_PROCESS))
+        looking = _Looking(folder.resolve(), ledger, Decoders(log, count), thorough=thorough)
+        return asyncio.run(looking.find(names, progress))
 
 
-def _clip(folder: Path, name: str, ledger: Ledger) -> Clip | str:
-    try:
-        video, audio = _file(folder / "video", name, ".mp4"), _file(folder / "audio", name, ".wav")
-        look = ledger.look(video, audio)
-    except (MediaError, OSError) as error:
-        return f"clip {name!r}: {error}"
-    return Clip(
-        name,
-        video=video,
-        audio=audio if look.from_wav else None,
-        digest=look.digest,
-        duration=look.duration,
-        has_picture=look.picture,
-        has_sound=look.sound,
-    )
+def likeness(folder: Path) -> Callable[[str], list[str]]:
+    """A function that lists the files below `folder` that may be meant by a clip's name, but aren't read for it."""
+    shelves = _shelves(folder)
+    return lambda name: [f"{shelf.folder.name}/{file}" for shelf in shelves for file in shelf.like(name)]
 
 
-def _file(folder: Path, name: str, suffix: str) -> Path | None:
-    """Find the file of a name, which must be a bare file name; None where there is none."""
-    if not name or set(name) & {"/", "\\", "\0"}:
-        raise MediaError(f"a clip's name is a file name without its ending, and can't lead out of {folder}")
-    path = folder / f"{name}{suffix}"
-    if not os.path.isfile(path):  # noqa: PTH113  # Path.is_file raises for a name that is too long
-        return None
-    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-        raise MediaError(f"{path} is a link that leads out of its folder: copy the file, or link the whole folder")
-    return path
+def _shelves(folder: Path) -> tuple[Shelf, Shelf]:
+    return Shelf(folder / "video", VIDEO_ENDINGS), Shelf(folder / "audio", SOUND_ENDINGS)
 
 
-def _look_into(video: Path | None, audio: Path | None) -> Look:
-    facts = probe(video) if video else None
-    heard = probe(audio) if audio and not (facts and facts.sound) else None
-    from_wav = heard is not None and heard.sound
-    return Look(
-        digest=_digest([path for path in (video, audio if from_wav else None) if path]),
-        picture=facts is not None and facts.picture,
-        sound=from_wav or (facts is not None and facts.sound),
-        duration=next((seen.duration for seen in (facts, heard) if seen), None),
-        from_wav=from_wav,
-    )
+@dataclass(frozen=True)
+class _Looking:
+    folder: Path
+    ledger: Ledger
+    decoders: Decoders
+    thorough: bool
+
+    async def find(self, names: list[str], progress: Callable[[int, int], None] | None) -> dict[str, Clip | str]:
+        found: dict[str, Clip | str] = {}
+        clips: list[asyncio.Task[Clip | str]] = []
+        videos, sounds = _shelves(self.folder)
+        try:
+            for start in range(0, len(names), AT_ONCE):
+                some = names[start : start + AT_ONCE]
+                clips = [asyncio.create_task(self._clip(name, videos, sounds)) for name in some]
+                for done, clip in enumerate(asyncio.as_completed(clips), start=start + 1):
+                    await clip
+                    if progress:
+                        progress(done, len(names))
+                found |= {name: task.result() for name, task in zip(some, clips, strict=True)}
+        finally:
+            for task in clips:
+                task.cancel()
+            await asyncio.gather(*clips, return_exceptions=True)
+            await self.decoders.close()
+        return found
+
+    async def _clip(self, name: str, videos: Shelf, sounds: Shelf) -> Clip | str:
+        try:
+            video, audio = videos.find(name), sounds.find(name)
+            look = await self.ledger.look(video, audio, self.decoders, thorough=self.thorough)
+        except (MediaError, DecodeError, OSError) as error:
+            return f"clip {name!r}: {error}"
+        return Clip(
+            name,
+            video=video,
+            audio=audio if look.beside else None,
+            digest=look.digest,
+            duration=look.duration,
+            has_picture=look.picture,
+            has_sound=look.sound,
+            sound_decoding=look.sound_decoding,
+            note=look.note,
+        )
 
 
-def _digest(paths: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-    return digest.hexdigest()
+async def _look_into(decoders: Decoders, video: Path | None, audio: Path | None, *, thorough: bool) -> Look:
+    return await decoders.look(video, audio, thorough=thorough)
+
+
+def _normal(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _folded(name: str) -> str:
+    return _normal(_normal(name).casefold())
 
 
 @contextlib.contextmanager
@@ -151,14 +206,5 @@ def _entries(written: bytes) -> Iterator[tuple[str, Look]]:
     for line in written.splitlines():
         with contextlib.suppress(ValueError, TypeError, KeyError):
             entry = json.loads(line)
-            yield entry.pop("files"), Look(**entry)
-
-
-@contextlib.contextmanager
-def _pool() -> Iterator[ThreadPoolExecutor]:
-    """Threads, one a core; an interrupt doesn't wait for what hasn't begun."""
-    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+            if entry.pop("looking") == LOOKING:
+                yield entry.pop("files"), Look(**entry)

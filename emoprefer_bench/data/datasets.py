@@ -1,7 +1,7 @@
 """Data sets: a CSV file and its media in, pairs out. Every fault is found before a model loads, all are told at once.
 
-`<folder of the CSV>/video/<name>.mp4` and `<folder of the CSV>/audio/<name>.wav` are the clip of a row. This module
-imports nothing heavy, since it is asked hundreds of times whether a data set is there.
+`<folder of the CSV>/video/<name>.mp4` and `<folder of the CSV>/audio/<name>.wav` (or with another ending, clips.py) are
+the clip of a row. This module imports nothing heavy, since it is asked hundreds of times whether a data set is there.
 """
 
 from __future__ import annotations
@@ -113,14 +113,16 @@ def read(
     limit: int | None = None,
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    thorough: bool = False,
 ) -> Dataset:
     """Read a data set, whose clips have `sound`, `picture` and `subtitles` where these are asked for.
 
     The tables are checked as a whole, the clips of the first `limit` rows. Clips are looked into once while they don't
-    change: what was found is kept in the folder `cache`. `progress` is called with the clips done and their number.
+    change: what was found is kept in the folder `cache`. `progress` is called with the clips done and their number. A
+    `thorough` look into a clip decodes all of it.
     A clip without files is no fault where neither sound nor picture is asked for. Raises DatasetError.
     """
-    from emoprefer_bench.data import clips, tables  # noqa: PLC0415  # pandas and PyAV, for a run that reads
+    from emoprefer_bench.data import clips, tables  # noqa: PLC0415  # pandas, for a run that reads
 
     faults: list[str] = []
     rows = tables.read_rows(source.csv, faults)[:limit]
@@ -129,8 +131,9 @@ def read(
         first_rows.setdefault(row.name, row.number)
     spoken = tables.read_subtitles(source.csv.parent, first_rows, faults) if subtitles else {}
     whole: dict[str, Clip] = {}
-    for name, found in clips.find(source.csv.parent, list(first_rows), cache, progress).items():
-        fault = found if isinstance(found, str) else _lacks(found, sound=sound, picture=picture)
+    like = clips.likeness(source.csv.parent)
+    for name, found in clips.find(source.csv.parent, list(first_rows), cache, progress, thorough=thorough).items():
+        fault = found if isinstance(found, str) else _lacks(found, like, sound=sound, picture=picture)
         if fault:
             faults.append(f"{source.csv}, row {first_rows[name]}: {fault}")
         elif not isinstance(found, str):
@@ -140,10 +143,12 @@ def read(
     return Dataset(source.name, [_pair(index, row, whole[row.name]) for index, row in enumerate(rows)])
 
 
-def _lacks(clip: Clip, *, sound: bool, picture: bool) -> str | None:
-    """Say what a clip lacks of what is asked for."""
+def _lacks(clip: Clip, like: Callable[[str], list[str]], *, sound: bool, picture: bool) -> str | None:
+    """Say what a clip lacks of what is asked for. `like` lists files that may be meant by its name."""
     if (sound or picture) and not clip.video and not clip.audio:
-        return f"there is no clip {clip.name}: neither video/{clip.name}.mp4 nor audio/{clip.name}.wav"
+        others = " and ".join(like(clip.name))
+        hint = f"; there is {others}: rename it, or encode it again" if others else ""
+        return f"there is no clip {clip.name}: neither video/{clip.name}.mp4 nor audio/{clip.name}.wav{hint}"
     if picture and not clip.has_picture:
         return f"clip {clip.name} has no picture: put one into video/, or ask for a modality without picture"
     if sound and not clip.has_sound:

@@ -6,9 +6,59 @@ from dataclasses import dataclass
 
 from emoprefer_bench.errors import EmopreferError
 
+VIDEO_ENDINGS = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi")
+"""Endings of the files in a folder `video`; where a clip has several, the first of them is the one."""
+SOUND_ENDINGS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus")
+"""Likewise in a folder `audio`."""
+MIME_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+    ".mkv": "video/x-matroska",
+    ".avi": "video/x-msvideo",
+    ".wav": "audio/wav",
+    ".flac": "audio/flac",
+    ".mp3": "audio/mpeg",
+    ".m4a": "audio/mp4",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+}
+
+SOUND_DECODING = 2
+"""The version of the decoding of sound; to be raised with every change that can change a waveform.
+
+It is in the key of every question that came with sound, so that an answer to what was heard wrongly isn't served again.
+The first version added up channels and closed gaps, but heard an unbroken track of one channel to the bit as the second
+does: questions about those keep the key without a version (`Look.sound_decoding`).
+"""
+
+
+UNDECODABLE = "can't be decoded: "
+"""Stands in the reason why a question failed where asking again doesn't help, since it is the clip that is bad."""
+
 
 class MediaError(EmopreferError):
     """A media file can't be used; the message names the file, says what is wrong with it and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found in the files of a clip: a digest of their bytes (SHA-256, hex), and what they hold.
+
+    `beside` says that the sound is that of the file beside the video. `duration` is in seconds. `sound_decoding` is the
+    oldest version of the decoding of sound that heard it as the current one does. `note` says what is lost of a clip
+    that can be used all the same; it is known of a `thorough` look, which decodes all of it.
+    """
+
+    digest: str = ""
+    picture: bool = False
+    sound: bool = False
+    duration: float | None = None
+    beside: bool = False
+    sound_decoding: int = 1
+    note: str = ""
+    thorough: bool = False
 
 
 @dataclass(frozen=True, slots=True)

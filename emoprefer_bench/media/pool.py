@@ -1,4 +1,4 @@
-"""Decoding ahead of the model, in processes of its own."""
+"""Decoding in processes of its own, since clips may be hostile: ahead of the model, once a clip; looking into clips."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from emoprefer_bench.errors import EmopreferError
-from emoprefer_bench.media.plan import MediaPlan
+from emoprefer_bench.media.plan import UNDECODABLE, Look, MediaError, MediaPlan
 from emoprefer_bench.pairs import Clip
 from emoprefer_bench.protocol.parent import Child, ChildDiedError, Launch, QuestionError
 
@@ -20,7 +20,11 @@ DECODE_SECONDS = 300.0  # a file that takes longer is made to
 
 
 class DecodeError(EmopreferError):
-    """A clip that can't be decoded; the message names the file."""
+    """A clip that can't be read or decoded; the message names the file. `of_clip`: it is bad, and stays so."""
+
+    def __init__(self, message: str, *, of_clip: bool = True) -> None:
+        super().__init__(message)
+        self.of_clip = of_clip
 
 
 class Decoders:
@@ -46,29 +50,42 @@ class Decoders:
 
     async def decode(self, clip: Clip, plan: MediaPlan, *, picture: bool, sound: bool) -> tuple[dict[str, Any], float]:
         """The clip's fields of the protocol, its arrays saved in files, and the seconds it took. Raises DecodeError."""
-        question = {
-            "video": str(clip.video) if clip.video else None,
-            "audio": str(clip.audio) if clip.audio else None,
-            "plan": asdict(plan),
-            "picture": picture,
-            "sound": sound,
-        }
+        question = {**paths(clip.video, clip.audio), "plan": asdict(plan), "picture": picture, "sound": sound}
+        try:
+            fields, seconds = await self._ask(question, clip.video or clip.audio)
+        except DecodeError as error:
+            which = f"clip {clip.name!r} {UNDECODABLE}" if error.of_clip else f"clip {clip.name!r}: "
+            raise DecodeError(f"{which}{error}", of_clip=error.of_clip) from None
+        self.decoded += 1
+        self._largest = max(self._largest, sum(path.stat().st_size for path in saved(fields)))
+        return fields, seconds
+
+    async def look(self, video: Path | None, audio: Path | None, *, thorough: bool) -> Look:
+        """Look into a clip's files; a `thorough` look decodes all of them. Raises DecodeError."""
+        fields, _ = await self._ask({"look": {**paths(video, audio), "thorough": thorough}}, video or audio)
+        return Look(**fields)
+
+    async def shrink(self, file: Path) -> Path:
+        """Encode a clip anew, for a page, into a file that the caller removes. Raises DecodeError."""
+        fields, _ = await self._ask({"shrink": str(file)}, file)
+        return Path(fields["file"])
+
+    async def _ask(self, question: dict[str, Any], file: Path | None) -> tuple[dict[str, Any], float]:
+        """What a process answers about a file, and how many seconds it took. Raises DecodeError."""
         child = await self._idle.get()
         try:
             child = child or await self._start()
             reply = await child.ask(question)
         except QuestionError as error:
-            raise DecodeError(str(error)) from None
+            message = str(error).removeprefix(f"{MediaError.__name__}: ")
+            raise DecodeError(message, of_clip=message != str(error)) from None
         except ChildDiedError as error:
             await self._end(child)
             child = None
-            raise DecodeError(f"{clip.video or clip.audio}: decoding it ended the decoder: {error}") from None
+            raise DecodeError(f"{file}: decoding it ended the decoder: {error}") from None
         finally:
             self._idle.put_nowait(child)
-        self.decoded += 1
-        fields: dict[str, Any] = json.loads(reply["text"])
-        self._largest = max(self._largest, sum(path.stat().st_size for path in saved(fields)))
-        return fields, float(reply["seconds"]["preprocess"])
+        return json.loads(reply["text"]), float(reply["seconds"]["preprocess"])
 
     async def close(self) -> None:
         """End the processes and remove what they saved."""
@@ -92,6 +109,11 @@ class Decoders:
         if child in self._children:
             self._children.remove(child)
             await child.close()
+
+
+def paths(video: Path | None, audio: Path | None) -> dict[str, str | None]:
+    """A clip's files as they are written in messages."""
+    return {"video": str(video) if video else None, "audio": str(audio) if audio else None}
 
 
 def saved(fields: dict[str, Any]) -> list[Path]:

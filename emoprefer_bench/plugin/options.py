@@ -65,6 +65,11 @@ def add_options(parser: pytest.Parser) -> None:
         type=_named_path,
         help="a data set of your own: a CSV with name,a1,a2,preference (repeatable; see dataset/README.md)",
     )
+    add(
+        "--emoprefer-check-media",
+        action="store_true",
+        help="decode every clip to its end before a model loads, to find damage in the middle too",
+    )
     parser.addini("emoprefer_dataset", "folder of the data sets, relative to the root folder", default="dataset")
     for form, what in (
         ("html", "one page with a browser of pairs, for the eye"),
@@ -182,6 +187,7 @@ def settings(config: pytest.Config, pack: PromptPack) -> Settings:
         max_requests=option.emoprefer_max_requests,
         noise=option.emoprefer_noise or 0,
         failures=option.emoprefer_max_failures or FailureBound(),
+        check_media=option.emoprefer_check_media,
     )
 
 

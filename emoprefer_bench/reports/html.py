@@ -116,6 +116,6 @@ def _pack(value: object) -> str:
 
 
 def _clips(pairs: Browsable) -> Iterator[str]:
-    for number, file in enumerate(pairs.files):
-        if file and file.is_file():
-            yield f'<script type="text/plain" id="clip-{number}">{embedded.address(file)}</script>'
+    files = {number: file for number, file in enumerate(pairs.files) if file and file.is_file()}
+    for number, address in zip(files, embedded.addresses(list(files.values())), strict=True):
+        yield f'<script type="text/plain" id="clip-{number}">{address}</script>'

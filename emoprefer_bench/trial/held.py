@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from emoprefer_bench.media.plan import MediaPlan
-from emoprefer_bench.media.pool import Decoders, saved
+from emoprefer_bench.media.pool import Decoders, paths, saved
 from emoprefer_bench.pairs import Clip
 from emoprefer_bench.trial.times import Times
 
@@ -31,8 +31,7 @@ class HeldClip:
         named = {
             "name": self.clip.name,
             "digest": self.clip.digest,
-            "video": str(self.clip.video) if self.clip.video else None,
-            "audio": str(self.clip.audio) if self.clip.audio else None,
+            **paths(self.clip.video, self.clip.audio),
         }
         if plan is None or not (picture or sound):
             return named

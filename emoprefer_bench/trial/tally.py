@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from emoprefer_bench.cases import Case
+from emoprefer_bench.media.plan import UNDECODABLE
 from emoprefer_bench.pairs import Answer, Pair
 from emoprefer_bench.trial.times import Times
 from emoprefer_bench.verdicts import Round
@@ -112,8 +113,11 @@ class Tally:
             return None
         ((reason, _),) = self.faults.most_common(1)
         failed = sum(self.faults.values())
+        mend = "Run"
+        if all(UNDECODABLE in fault for fault in self.faults):
+            mend = "Mend the clips (`emoprefer-bench data check` finds every damaged one), then run"
         return (
-            f"{self.case.id}: {failed} of {self.used} answers failed, so the case has no scores. Run the same "
+            f"{self.case.id}: {failed} of {self.used} answers failed, so the case has no scores. {mend} the same "
             f"command again to ask these alone. The most frequent reason: {reason}"
         )
 

@@ -52,6 +52,7 @@ class Settings:
 
     noise: int = 0
     failures: FailureBound = field(default_factory=FailureBound)
+    check_media: bool = False
 
 
 class Trial:
@@ -177,6 +178,7 @@ def _read(settings: Settings, name: str, needs: tuple[bool, bool, bool], progres
         subtitles=subtitles,
         limit=settings.limit,
         cache=settings.out,
+        thorough=settings.check_media,
         progress=lambda done, total: progress(done, total, f"checking the clips of {name}"),
     )
 

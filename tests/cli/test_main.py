@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.documents import GOLDEN, case, report, toy_pairs
+from support.media_files import damage, make_clip, make_wav
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.cli import main as cli
@@ -162,6 +163,33 @@ def test_a_table_of_other_rows_is_refused(run, table, ranked):
     status, _, err = run("rank", ranked, "--data", f"own={table}")
     assert status == 2
     assert "its rows of own are not those of the CSV file" in err
+
+
+def test_checking_decodes_all_of_each_clip(run, tmp_path):
+    """Damage in the middle is a fault; a little of it is said, and none."""
+    (tmp_path / "own.csv").write_text("name,a1,a2,preference\nbad,x,y,a1\nhurt,x,y,a2\n")
+    for name, frames, length in (("bad", 50, 3000), ("hurt", 75, 40)):
+        clip = make_clip(
+            tmp_path / f"video/{name}.mp4",
+            frames=frames,
+            size=(256, 192),
+            sound=None,
+            options={"movflags": "faststart"},
+        )
+        damage(clip, 0.5, length)
+        make_wav(tmp_path / f"audio/{name}.wav")
+    own = ("data", "check", "--root", tmp_path, "--data", f"own={tmp_path / 'own.csv'}")
+
+    status, out, _ = run(*own)
+    assert status == 1
+    assert "data set own: 1 fault\n" in out
+    assert "clip 'bad': " in out
+    assert "bad.mp4: is damaged, " in out
+
+    (tmp_path / "own.csv").write_text("name,a1,a2,preference\nhurt,x,y,a2\n")
+    status, out, _ = run(*own)
+    assert status == 0
+    assert "nothing is wrong with it\n  but of clip hurt, 1 of 75 frames can't be decoded and are left out\n" in out
 
 
 def test_checking_says_what_is_there_and_all_that_is_wrong(run, table, tmp_path):

@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import multiprocessing
 import os
+import shutil
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
 
 import pytest
-from support.media_files import cut, make_clip, make_wav
+from support.media_files import cut, damage, make_clip, make_wav
 
 from emoprefer_bench.data import clips
-from emoprefer_bench.data.clips import LEDGER, find
+from emoprefer_bench.data.clips import LEDGER, find, likeness
+from emoprefer_bench.media.plan import MIME_TYPES, SOUND_ENDINGS, VIDEO_ENDINGS
+from emoprefer_bench.pairs import Clip
+
+FAST_START = {"movflags": "faststart"}
 
 
 def sha256(*paths):
@@ -23,9 +33,9 @@ def looks(monkeypatch):
     seen = []
     look_into = clips._look_into
 
-    def counted(video, audio):
+    async def counted(decoders, video, audio, *, thorough):
         seen.append((video or audio).stem)
-        return look_into(video, audio)
+        return await look_into(decoders, video, audio, thorough=thorough)
 
     monkeypatch.setattr(clips, "_look_into", counted)
     return seen
@@ -90,6 +100,158 @@ def test_names_may_be_strange(tmp_path):
     found = find(tmp_path, ["a..b", " two words ", "微笑", "..", "x" * 500])
 
     assert [clip.video is not None for clip in found.values()] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "codecs"),
+    [
+        ("video", "c.MP4", ("libx264", "aac")),
+        ("video", "c.mov", ("libx264", "pcm_s16le")),
+        ("video", "c.M4V", ("libx264", "aac")),
+        ("video", "c.webm", ("libvpx", "libopus")),
+        ("video", "c.mkv", ("libx264", "flac")),
+        ("video", "c.avi", ("mpeg4", "mp3")),
+        ("audio", "c.WAV", ("", "pcm_s16le")),
+        ("audio", "c.flac", ("", "flac")),
+        ("audio", "c.mp3", ("", "libmp3lame")),
+        ("audio", "c.m4a", ("", "aac")),
+        ("audio", "c.ogg", ("", "libopus")),
+        ("audio", "c.opus", ("", "libopus")),
+    ],
+)
+def test_files_have_many_endings(tmp_path, folder, file, codecs):
+    """In any letter case; what is in them is found as in an mp4 or a wav."""
+    path = tmp_path / folder / file
+    lower = path.with_name(file.lower())
+    make_clip(lower, frames=50 if folder == "video" else 0, rate=48000, codecs=codecs).rename(path)
+
+    clip = find(tmp_path, ["c"])["c"]
+
+    assert isinstance(clip, Clip)
+    assert (clip.video or clip.audio) == path
+    assert (clip.has_picture, clip.has_sound, clip.digest) == (folder == "video", True, sha256(path))
+
+
+def test_every_ending_that_is_read_is_in_the_readme():
+    """And has a type of its own, for servers and for pages."""
+    readme = (Path(__file__).parents[2] / "dataset/README.md").read_text()
+
+    assert all(f"`{ending}`" in readme for ending in (*VIDEO_ENDINGS, *SOUND_ENDINGS))
+    assert set(MIME_TYPES) == {*VIDEO_ENDINGS, *SOUND_ENDINGS}
+
+
+def test_the_mp4_goes_before_others_of_its_name(tmp_path):
+    """Of several files of a name it is the one that was always read, and then the others in the order of the list."""
+    for ending in ("mp4", "mkv", "mov"):
+        make_clip(tmp_path / f"video/a.{ending}", frames=5, sound=None)
+    make_clip(tmp_path / "video/b.mkv", frames=5, sound=None)
+    make_clip(tmp_path / "video/b.mov", frames=5, sound=None)
+
+    found = find(tmp_path, ["a", "b"])
+
+    assert [found[name].video.name for name in "ab"] == ["a.mp4", "b.mov"]
+
+
+@pytest.mark.parametrize(("written", "named"), [("NFD", "NFC"), ("NFC", "NFD")])
+@pytest.mark.parametrize("ending", ["mp4", "MKV"])
+def test_names_in_another_unicode_form_are_the_same(tmp_path, written, named, ending):
+    """A Mac takes names apart into letters and accents; a table may have them whole, or the other way round."""
+    path = tmp_path / "video" / unicodedata.normalize(written, f"émoi.{ending}")
+    make_clip(path.with_suffix(f".{ending.lower()}"), frames=5, sound=None).rename(path)
+    name = unicodedata.normalize(named, "émoi")
+
+    assert find(tmp_path, [name])[name].video == path
+
+
+def test_two_files_that_may_be_meant_are_a_fault(tmp_path):
+    """Both forms of one name, where neither is the name's own, or two letter cases of one ending."""
+    for ending in ("Mov", "MOV"):
+        make_clip(tmp_path / "video/c.mov", frames=5, sound=None).rename(tmp_path / f"video/c.{ending}")
+
+    assert "has c.MOV and c.Mov: keep the one that is meant" in find(tmp_path, ["c"])["c"]
+
+
+def test_files_that_may_be_meant_are_named(tmp_path):
+    """A name in another letter case may be another clip, and an ending that isn't read may be converted."""
+    (tmp_path / "video").mkdir()
+    (tmp_path / "audio").mkdir()
+    for file in ("video/Clip_1.MP4", "video/clip_1.wmv", "audio/CLIP_1.aiff", "video/clip_10.mp4"):
+        (tmp_path / file).write_bytes(b"")
+    like = likeness(tmp_path)
+
+    assert find(tmp_path, ["clip_1"])["clip_1"].video is None
+    assert like("clip_1") == ["video/Clip_1.MP4", "video/clip_1.wmv", "audio/CLIP_1.aiff"]
+    assert like("clip_1.mp4") == ["video/Clip_1.MP4", "video/clip_1.wmv", "audio/CLIP_1.aiff"]
+    assert like("other") == []
+
+
+def test_a_clip_is_looked_into_in_another_process(tmp_path):
+    """What reads hostile bytes isn't even loaded where pytest runs."""
+    make_clip(tmp_path / "video/c.mp4")
+    script = (
+        "import sys; from pathlib import Path; from emoprefer_bench.data.clips import find;"
+        f"clip = find(Path({str(tmp_path)!r}), ['c'])['c'];"
+        "assert clip.has_sound and clip.has_picture; assert not {'av', 'numpy'} & set(sys.modules), 'loaded'"
+    )
+
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_clip_that_ends_the_process_is_a_fault_alone(tmp_path, monkeypatch):
+    """The others are looked into all the same, by a new one."""
+    for name in "abc":
+        make_clip(tmp_path / f"video/{name}.mp4", frames=5, sound=None)
+    look_into = clips._look_into
+
+    async def killed(decoders, video, audio, *, thorough):
+        look = asyncio.create_task(look_into(decoders, video, audio, thorough=thorough))
+        if video.stem == "b":
+            while not (decoders._children and decoders._children[0]._waiting):  # noqa: ASYNC110  # nobody tells
+                await asyncio.sleep(0.001)
+            decoders._children[0]._process.kill()
+        return await look
+
+    monkeypatch.setattr(clips, "_look_into", killed)
+    found = {name: find(tmp_path, [name])[name] for name in "ab"} | find(tmp_path, ["c"])
+
+    assert "clip 'b': " in found["b"]
+    assert "b.mp4: decoding it ended the decoder: the engine ended with signal SIGKILL" in found["b"]
+    assert found["a"].has_picture
+    assert found["c"].has_picture
+
+
+def test_a_thorough_look_finds_damage_in_the_middle(tmp_path, looks):
+    """And is remembered, so that the next look, thorough or not, needs none."""
+    whole = make_clip(tmp_path / "video/whole.mp4", frames=50, size=(256, 192), sound=None, options=FAST_START)
+    hurt = make_clip(tmp_path / "video/hurt.mp4", frames=75, size=(256, 192), sound=None, options=FAST_START)
+    damage(shutil.copy(whole, tmp_path / "video/bad.mp4"), 0.5, 3000)
+    damage(hurt, 0.5, 40)
+    names = ["whole", "hurt", "bad"]
+
+    quick = find(tmp_path, names, tmp_path / "cache")
+    thorough = find(tmp_path, names, tmp_path / "cache", thorough=True)
+    looked = sorted(looks)
+    again = find(tmp_path, names[:2], tmp_path / "cache")
+
+    assert all(isinstance(clip, Clip) and not clip.note for clip in quick.values())
+    assert "bad.mp4: is damaged" in thorough["bad"]
+    assert (thorough["whole"].note, thorough["hurt"].note) == ("", "1 of 75 frames can't be decoded and are left out")
+    assert again["hurt"] == thorough["hurt"]
+    assert looked == sorted(looks) == ["bad", "bad", "hurt", "hurt", "whole", "whole"]
+
+
+def test_what_an_older_version_found_is_looked_into_again(tmp_path, looks):
+    """It didn't know what this one wants to know."""
+    make_clip(tmp_path / "video/c.mp4", frames=5, sound=None)
+    find(tmp_path, ["c"], tmp_path / "cache")
+    ledger = tmp_path / "cache" / LEDGER
+    entry = json.loads(ledger.read_text())
+    del entry["looking"], entry["sound_decoding"]
+    ledger.write_text(json.dumps(entry) + "\n")
+
+    find(tmp_path, ["c"], tmp_path / "cache")
+
+    assert looks == ["c", "c"]
 
 
 def test_bad_files_are_sentences(tmp_path):

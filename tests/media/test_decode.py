@@ -8,8 +8,10 @@ import pytest
 from av.stream import Disposition
 from support.media_files import STEP, cut, damage, level, make_clip, make_wav
 
-from emoprefer_bench.media.decode import Decoded, decode, probe
+from emoprefer_bench.media.decode import Decoded, decode
+from emoprefer_bench.media.look import probe
 from emoprefer_bench.media.plan import MediaError, MediaPlan
+from emoprefer_bench.media.plan import decode as decoding
 
 TWO_A_SECOND = MediaPlan(fps=2.0, min_frames=4, max_frames=768, frame_factor=2)
 EIGHT = MediaPlan(fps=None, min_frames=1, max_frames=8)
@@ -279,10 +281,93 @@ def test_a_clip_that_an_edit_list_shortens_is_whole(tmp_path):
 
 
 def test_damage_in_the_middle_is_named(tmp_path):
-    """A clip whose beginning is whole passes the probe, and its decoding says that it is damaged."""
-    clip = damage(make_clip(tmp_path / "c.mp4", size=(256, 192), options=FAST_START), 0.5, 4000)
+    """A clip whose beginning is whole passes a look; a thorough one, and decoding, say what of it is damaged."""
+    clip = damage(make_clip(tmp_path / "c.mp4", size=(256, 192), sound=None, options=FAST_START), 0.5, 3000)
 
-    with pytest.raises(MediaError, match=r"c\.mp4: is damaged"):
+    assert probe(clip).picture
+    for attempt in (
+        lambda clip: probe(clip, thorough=True),
+        lambda clip: decode(clip, None, EIGHT, picture=True, sound=False),
+    ):
+        with pytest.raises(MediaError, match=r"c\.mp4: is damaged, \d+ of 50 packets of its picture \(track 0\)"):
+            attempt(clip)
+
+
+def test_a_frame_that_cannot_be_decoded_is_left_out_and_counted(tmp_path):
+    """Of 75 frames a player shows 74: so does a judge's clip, which says so, and its samples are of those."""
+    clip = make_clip(tmp_path / "c.mp4", frames=75, size=(256, 192), sound=None, options=FAST_START)
+    damage(clip, 0.5, 40)
+
+    decoded = decode(clip, None, MediaPlan(None, 1, 4), picture=True, sound=False)
+
+    assert (decoded.total_frames, decoded.missing_frames) == (74, 1)
+    assert decoded.indices == [0, 24, 49, 73]
+    assert decoded.times[-1] == pytest.approx(74 / 25)
+    assert probe(clip, thorough=True).note == "1 of 75 frames can't be decoded and are left out"
+    assert probe(clip).note == ""
+
+
+@pytest.mark.parametrize(("codec", "kind"), [(b"avc1", "picture"), (b"mp4a", "sound")])
+def test_an_unknown_codec_is_named(tmp_path, codec, kind):
+    """A track that nothing can decode is a fault of its clip, for looking and for decoding."""
+    clip = make_clip(tmp_path / "c.mp4", sound=2.0)
+    content = clip.read_bytes().replace(codec, b"zzzz")
+    clip.write_bytes(content.replace(b"esds", b"zzzz") if kind == "sound" else content)
+
+    for attempt in (probe, lambda clip: decode(clip, None, EIGHT, picture=kind == "picture", sound=kind == "sound")):
+        with pytest.raises(MediaError, match=rf"c\.mp4: its {kind} is in a codec that can't be decoded"):
+            attempt(clip)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "ffconcat version 1.0\nfile other.mp4\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.mp4\n#EXT-X-ENDLIST\n",
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><BaseURL>other.mp4</BaseURL></MPD>',
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    ],
+    ids=["concat", "hls", "dash", "sdp"],
+)
+def test_a_script_that_names_other_files_is_no_clip(tmp_path, script):
+    """Its digest would cover the script alone, whatever the files hold that it names."""
+    make_clip(tmp_path / "other.mp4")
+    path = tmp_path / "c.mp4"
+    path.write_text(script)
+
+    for attempt in (probe, lambda path: decode(path, None, EIGHT, picture=True, sound=False)):
+        with pytest.raises(MediaError, match=r"c\.mp4: is (no file of a kind that is read|damaged, or no media file)"):
+            attempt(path)
+
+
+def test_a_film_whose_samples_lie_in_another_file_is_no_clip(tmp_path):
+    """MP4 may say that its samples lie elsewhere: they aren't fetched from there."""
+    clip = make_clip(tmp_path / "c.mp4", sound=None)
+    content = clip.read_bytes()
+    elsewhere = b"other.mp4\0"
+    own = (12).to_bytes(4, "big") + b"url \0\0\0\1"
+    other = (12 + len(elsewhere)).to_bytes(4, "big") + b"url \0\0\0\0" + elsewhere
+    assert own in content
+    at = content.index(own)
+    longer = bytearray(content.replace(own, other))
+    for kind in (b"dref", b"dinf", b"minf", b"mdia", b"trak", b"moov"):
+        size = longer.rindex(kind, 0, at) - 4
+        longer[size : size + 4] = (int.from_bytes(longer[size : size + 4], "big") + len(elsewhere)).to_bytes(4, "big")
+    (tmp_path / "other.mp4").write_bytes(content)
+    empty = content.index(b"mdat")
+    longer[empty + 4 : content.index(b"moov") - 4] = bytes(content.index(b"moov") - 8 - empty)
+    clip.write_bytes(longer)
+
+    with pytest.raises(MediaError, match=r"c\.mp4: "):
+        probe(clip)
+
+
+def test_whatever_goes_wrong_names_the_file(tmp_path, monkeypatch):
+    """Also what nobody thought of."""
+    clip = make_clip(tmp_path / "c.mp4")
+    monkeypatch.setattr(decoding, "upright", lambda frame, size: 1 // 0)
+
+    with pytest.raises(MediaError, match=r"c\.mp4: can't be decoded \(ZeroDivisionError"):
         decode(clip, None, EIGHT, picture=True, sound=False)
 
 

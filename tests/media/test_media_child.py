@@ -71,6 +71,8 @@ def test_the_child_answers_with_the_clip_of_the_protocol(child, tmp_path):
         "duration",
         "waveform",
         "sample_rate",
+        "missing_frames",
+        "missing_sound",
     }
     frames = np.load(fields["frames"], allow_pickle=False)
     waveform = np.load(fields["waveform"], allow_pickle=False)

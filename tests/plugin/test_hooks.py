@@ -7,6 +7,7 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
+from support.media_files import damage, make_clip
 
 
 def test_importing_the_plugin_loads_nothing_heavy():
@@ -252,3 +253,23 @@ def test_progress_is_shown_while_a_case_runs(bench):
         result = bench.run("-k", "slow and toy", *workers)
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines(["*slow*/6 verdicts (*%)*/s*left*c?"])
+
+
+def test_a_run_that_is_asked_to_decodes_all_of_each_clip_before_a_model_loads(bench):
+    """Damage in the middle is a fault of the data set then; otherwise it shows where the clip is decoded, if it is."""
+    conftest = bench.pytester.path / "conftest.py"
+    conftest.write_text(conftest.read_text().replace('modality="text"', 'modality="video"'))
+    for name, length in (("c1", 3000), ("c2", 0)):
+        clip = make_clip(
+            bench.data / f"video/{name}.mp4", size=(256, 192), options={"movflags": "faststart"}, sound=None
+        )
+        damage(clip, 0.5, length)
+
+    asked = bench.run("-k", "judge and S1 and toy", "--emoprefer-check-media")
+    asked.assert_outcomes(failed=1)
+    asked.stdout.fnmatch_lines(
+        ["*data set toy: 1 fault*", "*clip 'c1': */video/c1.mp4: is damaged, * packets of its picture*"]
+    )
+    assert bench.asked() == []
+    bench.run("-k", "judge and S1 and toy")
+    assert bench.asked()

@@ -9,13 +9,18 @@ import zlib
 from dataclasses import replace
 
 import av
+import numpy as np
 import pytest
 from support import documents
 from support.media_files import make_clip
+from support.media_sounds import level, onsets, sine, write
 from support.runs import HALF, HOSTILE, a_hostile_run, a_run, golden, prefers_longer, says, some_pairs, told
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.data.datasets import Dataset
+from emoprefer_bench.media.decode import decode
+from emoprefer_bench.media.plan import MediaPlan
+from emoprefer_bench.media.small import FRAMES_A_SECOND
 from emoprefer_bench.pairs import Clip, Pair
 from emoprefer_bench.reports import html
 from emoprefer_bench.reports.forms import FormError
@@ -287,21 +292,51 @@ def test_a_large_clip_is_embedded_small(tmp_path, monkeypatch):
     """It keeps its shape, its length and its sound."""
     monkeypatch.setattr(embedded, "SMALL", 1000)
     clip = make_clip(tmp_path / "clip.mp4", frames=50, size=(640, 480), sound=2.0)
-    head, _, content = embedded.address(clip).partition(",")
+    head, _, content = embedded.addresses([clip])[0].partition(",")
     assert head == "data:video/mp4;base64"
     with av.open(io.BytesIO(base64.b64decode(content))) as small:
         picture, sound = small.streams.video[0], small.streams.audio[0]
         assert (picture.width, picture.height) == (240, 180)
-        assert picture.frames == pytest.approx(2 * embedded.FRAMES_A_SECOND, abs=5)
+        assert picture.frames == pytest.approx(2 * FRAMES_A_SECOND, abs=5)
         for stream in (picture, sound):
             assert float(stream.duration * stream.time_base) == pytest.approx(2, abs=0.15)
+
+
+def test_a_large_clip_sounds_small_as_judges_hear_it(tmp_path, monkeypatch):
+    """Two equal channels are as loud as one, and a gap is silent."""
+    monkeypatch.setattr(embedded, "SMALL", 1000)
+    clip = write(
+        tmp_path / "c.mov", (0, sine(1, 48000, 0.6)), (3, sine(1, 48000, 0.6)), layout="stereo", codec="aac", picture=0
+    )
+    small = tmp_path / "small.mp4"
+    small.write_bytes(base64.b64decode(embedded.addresses([clip])[0].partition(",")[2]))
+
+    waveform = decode(small, None, MediaPlan(None, 1, 1), picture=False, sound=True).waveform
+
+    assert onsets(waveform, 16000) == pytest.approx([0, 3], abs=0.05)
+    assert level(waveform[1000:15000]) == pytest.approx(0.6, abs=0.03)
+    assert np.abs(waveform[20000:46000]).max() < 0.001
+
+
+@pytest.mark.parametrize("rotation", [90, -90])
+def test_a_large_clip_stands_upright_small(tmp_path, monkeypatch, rotation):
+    """Its note that it lies on its side is gone, and so it mustn't lie on its side."""
+    monkeypatch.setattr(embedded, "SMALL", 1000)
+    clip = make_clip(tmp_path / "clip.mp4", frames=10, size=(640, 480), sound=None, rotation=rotation)
+    small = tmp_path / "small.mp4"
+    small.write_bytes(base64.b64decode(embedded.addresses([clip])[0].partition(",")[2]))
+
+    both = [decode(path, None, MediaPlan(None, 1, 1), picture=True, sound=False).frames[0] for path in (clip, small)]
+
+    assert both[1].shape == (180, 136, 3)
+    assert [frame[: len(frame) // 4, ..., 0].mean() > 200 for frame in both] == [rotation == 90] * 2
 
 
 def test_a_large_clip_of_sound_alone_stays_sound(tmp_path, monkeypatch):
     """There is no picture to make small."""
     monkeypatch.setattr(embedded, "SMALL", 1000)
     clip = make_clip(tmp_path / "clip.mp4", frames=0, sound=2.0).rename(tmp_path / "clip.wav")
-    assert embedded.address(clip).startswith("data:audio/mp4;base64,")
+    assert embedded.addresses([clip])[0].startswith("data:audio/mp4;base64,")
 
 
 def test_a_large_file_that_is_no_clip_is_embedded_as_it_is(tmp_path, monkeypatch):
@@ -309,7 +344,7 @@ def test_a_large_file_that_is_no_clip_is_embedded_as_it_is(tmp_path, monkeypatch
     monkeypatch.setattr(embedded, "SMALL", 10)
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"this is no clip")
-    assert embedded.address(path) == f"data:video/mp4;base64,{base64.b64encode(b'this is no clip').decode()}"
+    assert embedded.addresses([path])[0] == f"data:video/mp4;base64,{base64.b64encode(b'this is no clip').decode()}"
 
 
 def test_the_page_is_the_same_each_time(run, tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import mimetypes
 import wave
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 
+from emoprefer_bench.media.containers import opened, pictures
+from emoprefer_bench.media.plan import MIME_TYPES
+
 if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
 
@@ -47,20 +51,21 @@ def video(clip: dict[str, Any], *, sounding: bool) -> tuple[str, bytes, bool]:
     if not clip.get("video"):
         raise ValueError(f"clip {clip['name']!r} has no picture, which the question asks for")
     path = Path(clip["video"])
-    with av.open(str(path)) as container:
+    kind = MIME_TYPES.get(path.suffix.lower(), "video/mp4")
+    with opened(path) as container:
         sounds = bool(container.streams.audio)
         if sounds and not sounding:
-            return "video/mp4", _picture_alone(container), False
-    return mimetypes.guess_type(path)[0] or "video/mp4", path.read_bytes(), sounds
+            form = "webm" if kind == "video/webm" else "mp4"  # MP4 can't hold VP8, nor WebM much else
+            return f"video/{form}", _picture_alone(container, pictures(path, container)[0], form), False
+    return kind, path.read_bytes(), sounds
 
 
-def _picture_alone(container: av.container.InputContainer) -> bytes:
+def _picture_alone(container: InputContainer, source: VideoStream, form: str) -> bytes:
     file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as output:
-        source = container.streams.video[0]
+    with av.open(file, "w", format=form) as output:
         stream = output.add_stream_from_template(source)
         for packet in container.demux(source):
-            if packet.dts is not None:
+            if packet.size:  # the first ones of a Matroska file may have no time of decoding
                 packet.stream = stream
                 output.mux(packet)
     return file.getvalue()

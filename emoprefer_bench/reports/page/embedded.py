@@ -1,84 +1,52 @@
-"""Clips as parts of a page: small ones as they are, others encoded anew at a size for looking at, not for judging."""
+"""Clips as parts of a page: small ones as they are, others encoded anew (small.py), by the decoders."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import io
-import mimetypes
-from fractions import Fraction
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import av
+from emoprefer_bench.media.plan import MIME_TYPES, SOUND_ENDINGS
+from emoprefer_bench.media.pool import DecodeError, Decoders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from av.container import InputContainer, OutputContainer
+    from collections.abc import Sequence
 
 SMALL = 150_000  # bytes
-LINES = 180
-FRAMES_A_SECOND = 15
-SAMPLE_RATE = 24_000
-CLOCK = Fraction(1, 90_000)
 
 
-def address(file: Path) -> str:
-    """Give the clip as a `data:` address. A large one becomes an MP4 of 180 lines, 15 frames a second and mono sound.
+def addresses(files: Sequence[Path]) -> list[str]:
+    """Give each clip as a `data:` address. A large one becomes a small MP4 (small.py).
 
-    A large file that can't be decoded stays as it is. Raises OSError where it can't be read.
+    A large file that can't be decoded stays as it is. Raises OSError where one can't be read.
     """
-    kind, content = mimetypes.guess_type(file.name)[0] or "video/mp4", file.read_bytes()
-    shrunk = _shrunk(content) if len(content) > SMALL else None
-    if shrunk:
-        kind, content = f"{kind.partition('/')[0]}/mp4", shrunk
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    large = [file for file in files if file.stat().st_size > SMALL]
+    small = asyncio.run(_shrunk(large)) if large else {}
+    return [small.get(file) or _address(MIME_TYPES.get(file.suffix.lower(), "video/mp4"), file) for file in files]
 
 
-def _shrunk(content: bytes) -> bytes | None:
-    """Encode anew; None where the content can't be decoded."""
-    target = io.BytesIO()
+async def _shrunk(files: Sequence[Path]) -> dict[Path, str]:
+    """The addresses of those of the files that can be decoded."""
+    with tempfile.TemporaryDirectory() as folder:
+        decoders = Decoders(Path(folder) / "decoder.log")
+        try:
+            found = await asyncio.gather(*(_encoded_anew(file, decoders) for file in files))
+        finally:
+            await decoders.close()
+    return {file: address for file, address in zip(files, found, strict=True) if address}
+
+
+async def _encoded_anew(file: Path, decoders: Decoders) -> str | None:
     try:
-        with av.open(io.BytesIO(content), "r") as clip, av.open(target, "w", format="mp4") as small:
-            copies = [_picture(clip, small)] if clip.streams.video else []
-            copies += [_sound(clip, small)] if clip.streams.audio else []
-            for copy in copies:
-                clip.seek(0)
-                copy()
-    except (av.FFmpegError, ValueError):
+        small = await decoders.shrink(file)
+    except DecodeError:
         return None
-    return target.getvalue()
+    address = _address("audio/mp4" if file.suffix.lower() in SOUND_ENDINGS else "video/mp4", small)
+    small.unlink()
+    return address
 
 
-def _picture(clip: InputContainer, small: OutputContainer) -> Callable[[], None]:
-    """Add the stream, and return what fills it: the frames that are due, at their own times, so that sound fits."""
-    given = clip.streams.video[0].codec_context
-    stream = small.add_stream("libx264", rate=FRAMES_A_SECOND, options={"crf": "30", "preset": "veryfast"})
-    shrink = min(1.0, LINES / given.height)
-    stream.width, stream.height = (2 * max(1, round(side * shrink / 2)) for side in (given.width, given.height))
-    stream.pix_fmt = "yuv420p"
-    stream.codec_context.time_base = CLOCK
-
-    def copy() -> None:
-        due = 0.0
-        for frame in clip.decode(video=0):
-            if frame.time is not None and frame.time >= due:
-                due = frame.time + 1 / FRAMES_A_SECOND - 1e-3
-                small.mux(stream.encode(frame.reformat(stream.width, stream.height, "yuv420p")))
-        small.mux(stream.encode(None))
-
-    return copy
-
-
-def _sound(clip: InputContainer, small: OutputContainer) -> Callable[[], None]:
-    """Add the stream, and return what fills it."""
-    stream = small.add_stream("aac", rate=SAMPLE_RATE, layout="mono", bit_rate=32_000)
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE, frame_size=1024)
-
-    def copy() -> None:
-        for frame in (*clip.decode(audio=0), None):
-            for portion in resampler.resample(frame):
-                small.mux(stream.encode(portion))
-        small.mux(stream.encode(None))
-
-    return copy
+def _address(kind: str, file: Path) -> str:
+    return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote
 
+from emoprefer_bench.media.plan import SOUND_ENDINGS
 from emoprefer_bench.reports.forms import FormError
 from emoprefer_bench.verdicts import Provenance
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 Plain = dict[str, Any]
 
-SOUND = (".wav", ".mp3", ".flac", ".ogg", ".m4a")
 ORDERS = ("forward", "exchanged")
 PROVENANCES: tuple[str, ...] = get_args(Provenance)
 _VERDICTS = {"a1": "1", "a2": "2", "same": "s", None: "-"}
@@ -141,4 +141,7 @@ def _add(found: Browsable, case: ReportedCase, line: Plain, beside: Path | None)
 def _link(found: Browsable, clip: int, file: Path, beside: Path | None) -> None:
     found.files[clip] = file
     address = quote(os.path.relpath(file, beside).replace(os.sep, "/")) if beside else file.as_uri()
-    found.index["clips"][clip] |= {"address": address, "kind": "audio" if file.suffix.lower() in SOUND else "video"}
+    found.index["clips"][clip] |= {
+        "address": address,
+        "kind": "audio" if file.suffix.lower() in SOUND_ENDINGS else "video",
+    }
