@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from emoprefer_bench.cases import MODALITIES, Case, takes
+from emoprefer_bench.media.plan import UNDECODABLE
 from emoprefer_bench.pairs import Answer
 from emoprefer_bench.trial.tally import Tally
 from emoprefer_bench.verdicts import read
@@ -89,6 +90,17 @@ def test_questions_that_failed_are_not_scored_in_silence(pairs):
     said = tally(pairs, "audio", Answer("boom\nin detail", "error"), Answer("a1", tokens=HEARD)).unsound()
     assert said.startswith("judge-S1-demo: 1 of 2 answers failed and count as unread. Run the same command again")
     assert said.endswith("The most frequent reason: boom")
+
+
+def test_a_clip_that_cannot_be_decoded_is_not_asked_about_again_in_vain(pairs):
+    """Where it is clips alone that failed, the advice is to mend these; else, to run again."""
+    reason = f"clip 'c' {UNDECODABLE}c.mp4: is damaged, 3 of 50 packets of its picture (track 0) can't be decoded"
+    broken, other = Answer(reason, "error"), Answer("the server is away", "error")
+
+    said = tally(pairs, "audio", broken, broken).unsound()
+    assert "Mend the clips (`emoprefer-bench data check` finds every damaged one), then run the same command" in said
+    assert reason in said
+    assert "no scores. Run the same command again" in tally(pairs, "audio", broken, other).unsound()
 
 
 @pytest.mark.parametrize("finish", ["refused", "overlong", "length"])

@@ -8,10 +8,10 @@ import pytest
 from av.stream import Disposition
 from support.media_files import STEP, cut, damage, level, make_clip, make_wav
 
+from emoprefer_bench.media import decode as decoding
 from emoprefer_bench.media.decode import Decoded, decode
 from emoprefer_bench.media.look import probe
 from emoprefer_bench.media.plan import MediaError, MediaPlan
-from emoprefer_bench.media.plan import decode as decoding
 
 TWO_A_SECOND = MediaPlan(fps=2.0, min_frames=4, max_frames=768, frame_factor=2)
 EIGHT = MediaPlan(fps=None, min_frames=1, max_frames=8)
