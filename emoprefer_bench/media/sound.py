@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 from emoprefer_bench.media.containers import lost_too_much, packets, start
+from emoprefer_bench.media.edits import pauses
 from emoprefer_bench.media.plan import MediaError
 
 if TYPE_CHECKING:
@@ -57,6 +58,12 @@ class Sound:
     lost: int = 0
     missing: float = 0.0
 
+    def pauses(self) -> list[tuple[float, float]]:
+        """Begin and end of each pause that only the file's list of edits tells of, in seconds of its clock."""
+        if "mp4" not in self.container.format.name:
+            return []
+        return pauses(self.path, self.container.streams.audio.index(self.stream))
+
     def timed(self) -> Iterator[tuple[float | None, AudioFrame]]:
         """Decode the track, in time (in_time)."""
         stamped = self.container.format.name not in UNSTAMPED
@@ -97,6 +104,8 @@ def read(sound: Sound, rate: int) -> NDArray[np.float32]:
     if late > LONGEST_SILENCE:
         raise MediaError(f"{sound.path}: its sound begins {late:.0f} s after its picture: encode it again")
     waveform = np.clip(_without_padding(_joined(runs, rate), sound.stream, rate), -1, 1)
+    for begin, end in sound.pauses():
+        waveform[max(round((begin - runs[0].begins) * rate), 0) : max(round((end - runs[0].begins) * rate), 0)] = 0
     if late < -JITTER:
         return waveform[round(-late * rate) :]
     return np.concatenate([np.zeros(max(round(late * rate), 0), np.float32), waveform])
@@ -110,7 +119,7 @@ def unbroken_and_mono(sound: Sound) -> bool:
         runs += begins is not None
         if frame.layout.nb_channels != 1 or runs > 1 or early:
             return False
-    return runs == 1 and not sound.lost
+    return runs == 1 and not sound.lost and not sound.pauses()
 
 
 def in_time(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
@@ -180,6 +181,30 @@ def test_a_gap_is_silent(tmp_path, suffix, codec, layout):
     assert np.abs(waveform[34000:63500]).max() == 0
     assert level(waveform[1000:31000]) == pytest.approx(0.5, abs=0.01)
     assert level(waveform[66000:94000]) == pytest.approx(0.5, abs=0.01)
+    assert probe(path).sound_decoding == SOUND_DECODING
+
+
+def test_a_pause_in_a_list_of_edits_is_silent(tmp_path):
+    """An editor put a second of nothing between two cuts, which lie side by side in the file."""
+    path = write(tmp_path / "c.m4a", (0, np.concatenate([sine(2, 48000), sine(2, 48000, 0.25)])), codec="aac")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"elst")
+    size, before = int.from_bytes(content[at - 4 : at], "big"), int.from_bytes(content[at + 16 : at + 20], "big")
+    edits = struct.pack(
+        ">II" + 3 * "IiI", 0, 3, 2000, before, 1 << 16, 1000, -1, 1 << 16, 2000, before + 96000, 1 << 16
+    )
+    content[at - 4 : at - 4 + size] = struct.pack(">I4s", 8 + len(edits), b"elst") + edits
+    for kind in (b"edts", b"trak", b"moov"):
+        outer = content.rindex(kind, 0, at) - 4
+        content[outer : outer + 4] = struct.pack(">I", int.from_bytes(content[outer : outer + 4], "big") + 24)
+    path.write_bytes(content)
+
+    waveform = hear(path)
+
+    assert len(waveform) / 16000 == pytest.approx(5, abs=0.05)
+    assert level(waveform[1000:31000]) == pytest.approx(0.5, abs=0.01)
+    assert np.abs(waveform[32000:48000]).max() == 0
+    assert level(waveform[49000:79000]) == pytest.approx(0.25, abs=0.01)
     assert probe(path).sound_decoding == SOUND_DECODING
 
 
