@@ -102,13 +102,14 @@ def _oldest_decoding(path: Path) -> int:
 
     The first one took the first track, and was right about one channel without a gap; everything else it heard too loud
     or too early, or not at all. A track of one channel is decoded for this to its end, which takes a millisecond or two
-    for each second of it; where there are several tracks, the current version may choose another.
+    for each second of it; where there are several tracks, the current version may choose another. Of damage in it, a
+    question that comes with sound will tell, or a thorough look.
     """
-    with opened(path) as container:
+    with contextlib.suppress(MediaError), opened(path) as container:
         tracks = container.streams.audio
-        if len(tracks) > 1 or tracks[0].codec_context.layout.nb_channels != 1:
-            return SOUND_DECODING
-        return 1 if unbroken_and_mono(Sound(path, container, tracks[0])) else SOUND_DECODING
+        if len(tracks) == 1 and tracks[0].codec_context.layout.nb_channels == 1:
+            return 1 if unbroken_and_mono(Sound(path, container, tracks[0])) else SOUND_DECODING
+    return SOUND_DECODING
 
 
 def _lost(path: Path, facts: Facts) -> str:
