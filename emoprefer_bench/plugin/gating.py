@@ -71,7 +71,7 @@ class Gating:
         The line is the floor `min_answered` of the run or of a mark, or else MIN_ANSWERED.
         """
         answered = case["scores"]["answered"]["mean"]
-        if answered is None or answered >= MIN_ANSWERED and not self._limits and not item.get_closest_marker("gate"):
+        if answered is None or (answered >= MIN_ANSWERED and not self._limits and not item.get_closest_marker("gate")):
             return None
         from emoprefer_bench.gates import limits  # noqa: PLC0415  # numpy, for what has something to compare
 

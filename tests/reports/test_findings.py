@@ -6,8 +6,8 @@ from support.documents import case, report, toy_pairs
 from emoprefer_bench.cases import Case
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import EXCHANGED, Clip, Pair
-from emoprefer_bench.scoring import controls
 from emoprefer_bench.reports import findings
+from emoprefer_bench.scoring import controls
 from emoprefer_bench.scoring.comparisons import METRICS, compared, rounds_of
 from emoprefer_bench.scoring.comparisons import Rows as RowsOf
 
