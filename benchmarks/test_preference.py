@@ -1,6 +1,6 @@
 """The benchmark: every model x prompt x data set is one case of this test."""
 
-from emoprefer_bench.plugin.hooks import BoundCase
+from emoprefer_bench import BoundCase
 
 
 def test_preference(case: BoundCase) -> None:
