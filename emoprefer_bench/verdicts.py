@@ -7,33 +7,18 @@ provenance that says why.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from emoprefer_bench.pairs import LABELS, Answer, Label
+from emoprefer_bench.reading.thinking import spoken
+from emoprefer_bench.reading.wording import wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Provenance = Literal["parsed", "ambiguous", "truncated", "refused", "empty", "error"]
-
-_LABEL = r"(a1|a2|same)"
-_WRAP = r"[\s\"'`*_(\[{<]*"
-_ALONE = re.compile(rf"^{_WRAP}{_LABEL}[\s\"'`*_)\]}}>.,:;!]*$")
-_LEADING = re.compile(rf"^{_WRAP}{_LABEL}[\"'`*_)\]}}>]*\s*(?:[.,:;!\n]|-\s|--|$)")
-_STATED = re.compile(
-    rf"\b(?:answer|verdict|choice|conclusion|preference|decision)\b[\"'`*_]*\s*(?:is|would be|:|=)+{_WRAP}{_LABEL}\b",
-)
-_BOXED = re.compile(rf"\\boxed\{{\s*(?:\\text\{{)?\s*{_LABEL}\b")
-_MENTION = re.compile(r"\b(a1|a2|same)\b")
-_DOUBT = re.compile(
-    r"\b(not|neither|nor|never|worse|less|wrong|incorrect|rather|unlike|cannot|unable|un(?:clear|sure)|either|both)\b|n't\b",
-)
-_REFUSAL = re.compile(
-    r"\b(i(?:'m| am) (?:sorry|unable|not able)|i (?:can(?:no|')t|won't|must decline|apologi[sz]e)|as an ai\b)",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +71,16 @@ def reference_label(text: str) -> Label:
 
 
 def read(answer: Answer) -> Reading:
-    """Read an answer both ways."""
+    """Read an answer both ways, without what the model thought before it spoke.
+
+    The reference cuts the thought of the one thinking model that it knows, Qwen3, and reads what follows `</think>`. So
+    here its reading, too, is of what was said: of a thought, it would take whichever label was weighed first. An answer
+    that ended within its thought said nothing, which its rule reads as `same`.
+    """
+    said = spoken(answer.text)
     usable = answer.finish not in ("error", "refused", "overlong")
-    reference = reference_label(answer.text) if usable else "same"
-    label, provenance = _strict(answer)
+    reference = reference_label(said or "") if usable else "same"
+    label, provenance = _strict(answer, said)
     return _shared(label, provenance, reference)
 
 
@@ -99,41 +90,15 @@ def _shared(label: Label | None, provenance: Provenance, reference: Label) -> Re
     return Reading(label, provenance, reference)
 
 
-def _strict(answer: Answer) -> tuple[Label | None, Provenance]:
+def _strict(answer: Answer, said: str | None) -> tuple[Label | None, Provenance]:
     if answer.finish in ("error", "overlong"):
         return None, "error"
     if answer.finish == "refused":
         return None, "refused"
-    text = answer.text.strip().lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    if not text:
-        return None, "truncated" if answer.finish == "length" else "empty"
-    label = _declared(text) or _only_mention(text)
-    if label and not (answer.finish == "length" and _LEADING.match(text) is None):
-        return label, "parsed"
-    if answer.finish == "length":
-        return None, "truncated"
-    return None, "refused" if _REFUSAL.search(text) and not label else "ambiguous"
-
-
-def _declared(text: str) -> Label | None:
-    """The label that the answer consists of, opens with, or states as its conclusion; None if it declares two."""
-    alone = _ALONE.match(text)
-    if alone:
-        return _label(alone[1])
-    stated = {_label(word) for word in _STATED.findall(text) + _BOXED.findall(text)}
-    leading = _LEADING.match(text)
-    if leading:
-        stated.add(_label(leading[1]))
-    return stated.pop() if len(stated) == 1 else None
-
-
-def _only_mention(text: str) -> Label | None:
-    """The one text that a sentence without any doubt speaks of. `same` is too common a word to count here."""
-    mentioned = set(_MENTION.findall(text))
-    if len(mentioned) != 1 or "same" in mentioned or _DOUBT.search(text):
-        return None
-    return _label(mentioned.pop())
-
-
-def _label(word: str) -> Label:
-    return next(label for label in LABELS if label == word)
+    cut = answer.finish == "length"
+    if said is None or not said.strip():
+        return None, "truncated" if cut or said is None else "empty"
+    words = wording(said, cut=cut)
+    if words.label:
+        return words.label, "parsed"
+    return None, "truncated" if cut else "refused" if words.refuses else "ambiguous"

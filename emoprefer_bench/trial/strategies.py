@@ -12,6 +12,7 @@ from typing import Protocol
 from emoprefer_bench.cases import DIRECT
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import Answer, Pair
+from emoprefer_bench.reading.thinking import spoken
 
 UNUSABLE = ("error", "refused", "overlong")
 
@@ -70,10 +71,14 @@ async def describe_reason_conclude(ask: Ask, pair: Pair) -> Answer:
 
 
 def usable(answer: Answer) -> str:
-    """The text of a step on the way. Raises UnusableAnswerError where nothing can be built on it."""
-    if answer.finish in UNUSABLE:
+    """What was said in a step on the way, without what the model thought before it.
+
+    Raises UnusableAnswerError where nothing can be built on it: it failed, or ended within its thought.
+    """
+    said = None if answer.finish in UNUSABLE else spoken(answer.text)
+    if said is None:
         raise UnusableAnswerError(answer)
-    return answer.text
+    return said
 
 
 STRATEGIES: dict[str, Strategy] = {

@@ -16,6 +16,7 @@ from typing import IO, Self
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.pairs import Pair
+from emoprefer_bench.reading.thinking import spoken
 from emoprefer_bench.trial.store import StoreError
 from emoprefer_bench.verdicts import Reading
 
@@ -60,7 +61,7 @@ class Transcripts:
             "a2": pair.a2,
             "label": pair.label,
             "writers": [pair.model1, pair.model2],
-            "steps": [{"asked": template, "answer": text} for template, text in steps],
+            "steps": [_step(template, text) for template, text in steps],
             "verdict": reading.label,
             "reference": reading.reference,
             "provenance": reading.provenance,
@@ -80,3 +81,9 @@ class Transcripts:
             yield
         except OSError as error:
             raise StoreError(self._folder, "what was said", error.strerror) from error
+
+
+def _step(template: str, text: str) -> dict[str, str]:
+    """One question and what was said to it; beside it the whole answer, where the model thought before."""
+    said = spoken(text)
+    return {"asked": template, "answer": said or "", **({} if said == text else {"whole": text})}

@@ -3,8 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
 
-from emoprefer_bench.engines.children.inputs import Prompter, by_template, conversation, media_of
+from emoprefer_bench.engines.children.inputs import Prompter, by_template, conversation, marks_thoughts, media_of
 from emoprefer_bench.engines.families import FAMILIES, adapter
 
 OMNI = FAMILIES["qwen25omni"]
@@ -134,3 +137,24 @@ def test_media_tokens_are_counted(tokenizer):
     """The tokens that stand for picture are counted apart from all; sound isn't, where the family has none."""
     ids = tokenizer("<video><video><video> which?").input_ids
     assert Prompter(FAMILIES["llava_next_video"], tokenizer).count(ids) == {"prompt": len(ids), "video": 3}
+
+
+@pytest.mark.parametrize(
+    ("special", "plain", "expected"),
+    [
+        (["<|channel>", "<channel|>"], [], True),
+        (["[THINK]", "[/THINK]"], [], True),
+        (["<|channel|>", "<|message|>"], [], True),
+        (["<|im_end|>"], ["<think>", "</think>"], False),
+        (["<|im_end|>"], [], False),
+    ],
+    ids=["Gemma 4", "Magistral", "gpt-oss", "Qwen3", "none"],
+)
+def test_special_tokens_that_mark_thoughts_are_known(special, plain, expected):
+    """An engine keeps the special tokens of such a tokenizer, and of no other."""
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"a1": 0, "?": 1}, unk_token="?")))
+    tokenizer.add_special_tokens({"additional_special_tokens": special})
+    tokenizer.add_tokens(plain)
+    assert marks_thoughts(tokenizer) is expected
+    ids = [tokenizer.convert_tokens_to_ids(token) for token in (*special, *plain)]
+    assert bool(tokenizer.decode(ids, skip_special_tokens=True)) is bool(plain)

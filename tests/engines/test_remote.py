@@ -13,6 +13,7 @@ import emoprefer_bench
 from emoprefer_bench.engines.children.remote import Options, check_answered_by, retry_after
 from emoprefer_bench.engines.served import bounded
 from emoprefer_bench.protocol.parent import LoadError
+from emoprefer_bench.verdicts import read
 
 KEY = "sk-this-must-stay-inside-0123456789"
 
@@ -94,10 +95,11 @@ class TestRefusals:
         assert len(openai_like.requests) == 1
 
     def test_thoughts_are_no_answer(self, ask, openai_like):
-        """What a served model thinks before it speaks is cut off."""
+        """What a served model thinks before it speaks is kept with its answer, and cut where that is read."""
         openai_like.faults = [reply(completion("<think>a2? no</think>\n\na1"))]
         (answer,) = ask(tiny(openai_like), asked())
-        assert answer.text == "a1"
+        assert answer.text == "<think>a2? no</think>\n\na1"
+        assert read(answer).label == read(answer).reference == "a1"
 
 
 class TestKeys:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter
 from dataclasses import replace
@@ -220,3 +221,49 @@ def test_the_report_says_where_the_time_went(tmp_path, pairs):
         "seconds": {},
         "pace": {"questions": None, "output_tokens": None, "cached": None, "bottleneck": None},
     }
+
+
+THOUGHT = "<think>Frowning? a1 says so.</think>\n\n"
+
+
+def test_what_was_thought_reaches_neither_the_next_prompt_nor_the_verdict(tmp_path, pairs):
+    """The description and the reasoning go on without it; the store keeps the answers whole, transcripts show both."""
+    judge = Judge(lambda q: f"{THOUGHT}The person is glad." if "Describe" in q.prompt else f"{THOUGHT}a2")
+    llm = Judge(lambda q: f"{THOUGHT}The second agrees." if "cue by cue" in q.prompt else f"{THOUGHT}a2")
+    tallies = [tally(pairs, prompt) for prompt in ("S1", "S2", "S3", "S4")]
+    run(tmp_path, tallies, judge, llm)
+    assert not [question for question in judge.asked + llm.asked if "Frowning" in question.prompt]
+    assert [question for question in llm.asked if "The second agrees." in question.prompt]
+    for one in tallies:
+        assert {reading.label for reading in (*one.rounds[0].forward, *one.rounds[0].exchanged)} == {"a2"}
+        assert {reading.reference for reading in one.rounds[0].forward} == {"a2"}
+    (stored,) = (tmp_path / "answers").glob("*.jsonl")
+    assert all(json.loads(line)["text"].startswith(THOUGHT) for line in stored.read_text().splitlines())
+    steps = json.loads((tmp_path / "transcripts/judge-S2-data.jsonl").read_text().splitlines()[0])["steps"]
+    assert steps[0] == {"asked": "describe", "answer": "The person is glad.", "whole": f"{THOUGHT}The person is glad."}
+
+
+def test_a_description_that_never_left_its_thought_is_nothing_to_judge_by(tmp_path, pairs):
+    """The verdict is unread and says why, and no prompt is made of half a thought."""
+    judge = Judge(lambda q: Answer("<think>The brow, a1", "length") if "Describe" in q.prompt else "a1")
+    one = tally(pairs, "S2")
+    run(tmp_path, [one], judge)
+    assert all("Describe" in question.prompt for question in judge.asked)
+    assert {(reading.label, reading.provenance) for reading in one.rounds[0].forward} == {(None, "truncated")}
+
+
+@pytest.mark.parametrize(
+    ("said", "provenance"),
+    [
+        ("a1, a2, or same", "ambiguous"),
+        ("Answer: a1 or a2", "ambiguous"),
+        ("<think>a1 or a2? I take a1", "truncated"),
+        ("<think>I take a1</think>", "empty"),
+    ],
+)
+def test_a_judge_that_lists_both_or_only_thinks_has_answered_nothing(tmp_path, pairs, said, provenance):
+    """Whatever stands first in what it says."""
+    one = tally(pairs)
+    run(tmp_path, [one], Judge(lambda q: said))
+    read = [*one.rounds[0].forward, *one.rounds[0].exchanged]
+    assert {(reading.label, reading.provenance) for reading in read} == {(None, provenance)}

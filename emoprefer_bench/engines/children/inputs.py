@@ -15,6 +15,7 @@ import numpy as np
 
 from emoprefer_bench.engines import families
 from emoprefer_bench.engines.adapters import split
+from emoprefer_bench.reading.thinking import marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,6 +107,16 @@ def chat_of(adapter: Adapter, model: str, **arguments: Any) -> Any:
 
     chat_class: Any = AutoTokenizer if adapter.modalities == ("text",) else AutoProcessor
     return chat_class.from_pretrained(model, **arguments)
+
+
+def marks_thoughts(tokenizer: Any) -> bool:
+    """Return whether special tokens of a tokenizer mark thoughts, as those of Gemma 4, Magistral and gpt-oss do.
+
+    Its texts must keep their special tokens: without them, nobody can tell what was thought from what was said.
+    """
+    return any(
+        token.special and marks(token.content) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()
+    )
 
 
 def conversation(adapter: Adapter, question: dict[str, Any]) -> list[dict[str, Any]]:

@@ -25,7 +25,6 @@ from emoprefer_bench.engines.children.remote import (
     loading,
     retry_after,
 )
-from emoprefer_bench.engines.children.thinking import spoken
 from emoprefer_bench.protocol.worker import serve
 
 FILTERED = ("content_filter", "content_policy", "moderation", "safety")
@@ -96,7 +95,7 @@ def given_of(completion: Any, content: list[dict[str, Any]]) -> Given:
     choice = completion.choices[0]
     if choice.finish_reason == "content_filter" or getattr(choice.message, "refusal", None):
         raise UnanswerableError("refused")
-    text = spoken("", choice.message.content or "")
+    text = choice.message.content or ""
     return Given(text, FINISHES.get(choice.finish_reason, "stop"), counts_of(completion.usage, content))
 
 

@@ -21,11 +21,11 @@ import transformers
 
 from emoprefer_bench.engines.children.encoding import Encoder
 from emoprefer_bench.engines.children.generation import Draw, collate, joinable, take_alike
-from emoprefer_bench.engines.children.inputs import adapter_of, chat_of
+from emoprefer_bench.engines.children.inputs import adapter_of, chat_of, marks_thoughts
 from emoprefer_bench.engines.children.memory import check_fits
 from emoprefer_bench.engines.children.options import checked
-from emoprefer_bench.engines.children.thinking import spoken
 from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, one_line, serve
+from emoprefer_bench.reading.thinking import opened_by
 
 if TYPE_CHECKING:
     from emoprefer_bench.engines.adapters import Adapter
@@ -70,6 +70,7 @@ class Transformers:
         self._batch_size = options.batch_size
         self._context = options.max_model_len or model.config.get_text_config().max_position_embeddings
         self._stop_ids = _forget_sampling(model, self._tokenizer)
+        self._skips_special = not marks_thoughts(self._tokenizer)
         self.ready = {
             "engine": "transformers",
             "version": transformers.__version__,
@@ -124,9 +125,10 @@ class Transformers:
         seconds = (time.perf_counter() - started) / len(rows)
         for row, ids in zip(rows, outputs, strict=True):
             finish = "stop" if ids[-1] in self._stop_ids else "length"
+            said = ids[:-1] if finish == "stop" else ids
+            text = self._tokenizer.decode(said, skip_special_tokens=self._skips_special)
             # Half a character at the cut is no text; vLLM leaves it out too.
-            text = self._tokenizer.decode(ids, skip_special_tokens=True).rstrip("\N{REPLACEMENT CHARACTER}")
-            text = spoken(row.prompt, text)
+            text = opened_by(row.prompt) + text.rstrip("\N{REPLACEMENT CHARACTER}")
             counts = {**row.counts, "output": len(ids)}
             reply.answer(row.ask.id, text, finish, counts, {"preprocess": row.seconds, "model": seconds})
 

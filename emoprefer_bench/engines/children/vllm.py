@@ -15,10 +15,10 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.engines.children.inputs import Media, Prompter, adapter_of, chat_of, media_of
+from emoprefer_bench.engines.children.inputs import Media, Prompter, adapter_of, chat_of, marks_thoughts, media_of
 from emoprefer_bench.engines.children.memory import check_fits
-from emoprefer_bench.engines.children.thinking import spoken
 from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, end, one_line, serve
+from emoprefer_bench.reading.thinking import opened_by
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -64,6 +64,7 @@ class Vllm:
         self._engine = engine
         self._adapter = adapter
         self._prompter = prompter
+        self._skips_special = not marks_thoughts(engine.get_tokenizer())
 
     def run(self, inbox: Inbox, reply: Reply) -> None:
         """Answer for ever, all that waits at once."""
@@ -92,7 +93,7 @@ class Vllm:
             "cached": output.num_cached_tokens or 0,
             "output": len(output.outputs[0].token_ids),
         }
-        text = spoken(prompt["prompt"], output.outputs[0].text)
+        text = opened_by(prompt["prompt"]) + output.outputs[0].text
         reply.answer(ask.id, text, str(output.outputs[0].finish_reason), counts, seconds)
 
     def _explain(self, ask: Ask, error: Exception, reply: Reply) -> None:
@@ -131,7 +132,7 @@ class Vllm:
 
     async def _generate(self, prompt: dict[str, Any], ask: Ask) -> RequestOutput:
         lora = self._loras.get(ask.question["modality"])
-        sampling = _sampling(ask.question["sampling"])
+        sampling = _sampling(ask.question["sampling"], skip_special_tokens=self._skips_special)
         # Prompts are written for a tokenizer that adds its own start; of some models (Gemma 4), vLLM's doesn't.
         whole = {"add_special_tokens": True}
         answers = self._engine.generate(prompt, sampling, ask.id, lora_request=lora, tokenization_kwargs=whole)  # type: ignore[arg-type]
@@ -145,12 +146,12 @@ def _names(identity: str, count: int) -> list[str]:
     return [identity] if count == 1 else [f"{identity}-{number}" for number in range(count)]
 
 
-def _sampling(sampling: dict[str, Any]) -> SamplingParams:
+def _sampling(sampling: dict[str, Any], *, skip_special_tokens: bool) -> SamplingParams:
     """Set every value, or vLLM takes the checkpoint's; the protocol has vLLM's names and meanings."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
-    return SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **sampling)
+    return SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, skip_special_tokens=skip_special_tokens, **sampling)
 
 
 def load(message: dict[str, Any]) -> Vllm:

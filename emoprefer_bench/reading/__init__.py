@@ -1,0 +1,1 @@
+"""Reading answers: what of them was said rather than thought, and what their words come to."""
