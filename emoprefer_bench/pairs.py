@@ -38,8 +38,10 @@ class Clip:
 class Pair:
     """Two descriptions of one clip, and which of them people preferred (None where nobody was asked).
 
-    `key` is unique in its data set and stable: row number and clip name.
-    `model1` and `model2` name the writers of `a1` and `a2`, where they are known.
+    `key` is unique in its data set and stable: the row's number from 0, and the clip's name; people are shown
+    `shown_row(key)`. `model1` and `model2` name the writers of `a1` and `a2`, `annotator` who was asked, and `subset`
+    the part of the data set, where they are known. `fields` are the row's cells in all columns that have no meaning of
+    their own, by column.
     """
 
     key: str
@@ -49,11 +51,27 @@ class Pair:
     label: Label | None = None
     model1: str | None = None
     model2: str | None = None
+    annotator: str | None = None
+    subset: str | None = None
+    fields: dict[str, str] = field(default_factory=dict, hash=False)
 
     def swapped(self) -> Pair:
         """The same pair in the other order: texts, writers and label exchanged."""
         label = EXCHANGED[self.label] if self.label else None
         return replace(self, a1=self.a2, a2=self.a1, model1=self.model2, model2=self.model1, label=label)
+
+
+def shown_row(key: str) -> str:
+    """A row as people count: from 1, without the header. `00000:smile` is `row 1 (smile)`."""
+    number, _, clip = key.partition(":")
+    if not number.isdecimal():
+        return key
+    return f"row {int(number) + 1} ({clip})" if clip else f"row {int(number) + 1}"
+
+
+def row_of(key: str) -> int:
+    """The place of a row among all, from 0. Raises ValueError for what is no key."""
+    return int(key.partition(":")[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emoprefer_bench.pairs import Clip, Pair, Question, Sampling
+from emoprefer_bench.pairs import Clip, Pair, Question, Sampling, row_of, shown_row
 
 CLIP = Clip("clip", Path("/here/clip.mp4"), digest="ab" * 32)
 QUESTION = Question({"engine": "test", "revision": "1"}, "Which?", "video", Sampling(), clip=CLIP)
@@ -26,6 +26,19 @@ def test_swapping_exchanges_texts_writers_and_label():
     assert swapped.swapped() == pair
     assert Pair("k", CLIP, "x", "y", "same").swapped().label == "same"
     assert Pair("k", CLIP, "x", "y").swapped().label is None
+
+
+def test_a_row_is_shown_as_people_count():
+    """From 1, with its clip where that is known; the key itself counts from 0."""
+    assert [shown_row(key) for key in ("00000:smile", "00011:a:b", "123456:", "no key")] == [
+        "row 1 (smile)",
+        "row 12 (a:b)",
+        "row 123457",
+        "no key",
+    ]
+    assert [row_of("00000:smile"), row_of("123456:")] == [0, 123456]
+    with pytest.raises(ValueError, match="invalid literal"):
+        row_of("no key")
 
 
 def test_a_key_stays_the_same_over_versions_of_this_package():

@@ -7,6 +7,7 @@ was given something that it can't use.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
@@ -42,6 +43,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command by the command line, or by `arguments`; returns the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may be unable to show a clip's name
     try:
         chosen = _parser().parse_args(arguments)
         status: int = chosen.run(chosen)

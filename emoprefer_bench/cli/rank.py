@@ -37,7 +37,7 @@ def _rank(chosen: argparse.Namespace) -> int:
     from emoprefer_bench.reports.ranking import table  # noqa: PLC0415  # tabulate
     from emoprefer_bench.scoring import ranking  # noqa: PLC0415  # numpy
 
-    own = read_source(chosen.data, media=False) if chosen.data else None
+    own = read_source(chosen.data) if chosen.data else None
     document = read_document(chosen.report) if chosen.report else None
     if document:
         datasets = document["datasets"]

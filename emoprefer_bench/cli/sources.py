@@ -11,15 +11,24 @@ from emoprefer_bench.data.datasets import Dataset, DatasetError, Source, read
 from emoprefer_bench.printable import printable
 
 
-def read_source(source: Source, *, media: bool) -> Dataset:
-    """Read a data set; a CommandError holds all its faults, a line each."""
-    if lacking := source.missing(media=media):
+def read_source(source: Source) -> Dataset:
+    """Read a data set without its clips; a CommandError holds all its faults, a line each."""
+    if lacking := source.missing(media=False):
         raise CommandError(lacking)
     try:
-        return read(source, sound=media, picture=media, subtitles=False, thorough=media)
+        return read(source, sound=False, picture=False, subtitles=False)
     except DatasetError as error:
-        number = "1 fault" if len(error.faults) == 1 else f"{len(error.faults)} faults"
-        raise CommandError("\n  ".join([f"data set {source.name}: {number}", *error.faults]), FAULTY) from None
+        raise CommandError(all_faults(source, error), FAULTY) from None
+
+
+def all_faults(source: Source, error: DatasetError) -> str:
+    """All faults of a data set, however many, a line each."""
+    return "\n  ".join([f"data set {source.name}: {count(len(error.faults), 'fault')}", *error.faults])
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things: `1 fault`, `2 faults`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def source(text: str) -> Source:

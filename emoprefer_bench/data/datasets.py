@@ -10,13 +10,13 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from emoprefer_bench.data.tables import Row
@@ -28,10 +28,14 @@ GATED = "ask for access to MERChallenge/MER2025 on the Hugging Face hub, then pl
 
 
 class DatasetError(EmopreferError):
-    """A data set can't be used. `faults` has a sentence each, with file and row; the message shows the first ones."""
+    """A data set can't be used. `faults` has a sentence each, with file and row; the message shows the first ones.
 
-    def __init__(self, name: str, faults: list[str]) -> None:
+    `warnings` are what was noticed besides.
+    """
+
+    def __init__(self, name: str, faults: list[str], warnings: Sequence[str] = ()) -> None:
         self.faults = faults
+        self.warnings = tuple(warnings)
         number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         lines = [f"data set {name}: {number}", *faults[:FAULTS_SHOWN]]
         if len(faults) > FAULTS_SHOWN:
@@ -69,10 +73,11 @@ def built_in(root: Path) -> dict[str, Source]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set without faults, in the order of its rows."""
+    """A data set without faults, in the order of its rows. `warnings` are sentences about what may be a mistake."""
 
     name: str
     pairs: list[Pair]
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -83,6 +88,12 @@ class Dataset:
     def labelled(self) -> int:
         """How many pairs have a human label."""
         return sum(pair.label is not None for pair in self.pairs)
+
+    @cached_property
+    def subsets(self) -> list[str | None] | None:
+        """The subset of each row, in row order; None where no row has one."""
+        subsets = [pair.subset for pair in self.pairs]
+        return subsets if any(subsets) else None
 
     def described(self) -> Described:
         """Give what a report says of the data set, in plain JSON types; lists are in row order, texts stay out."""
@@ -95,6 +106,8 @@ class Dataset:
             "keys": [pair.key for pair in self.pairs],
             "labels": [pair.label for pair in self.pairs],
             "row_digests": [row_digest(pair) for pair in self.pairs],
+            "subsets": self.subsets,
+            "warnings": list(self.warnings),
         }
 
 
@@ -107,9 +120,10 @@ def row_digest(pair: Pair) -> str:
 def read(
     source: Source,
     *,
-    sound: bool,
-    picture: bool,
+    sound: bool | None,
+    picture: bool | None,
     subtitles: bool,
+    subset: str | None = None,
     limit: int | None = None,
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -117,44 +131,78 @@ def read(
 ) -> Dataset:
     """Read a data set, whose clips have `sound`, `picture` and `subtitles` where these are asked for.
 
-    The tables are checked as a whole, the clips of the first `limit` rows. Clips are looked into once while they don't
-    change: what was found is kept in the folder `cache`. `progress` is called with the clips done and their number. A
-    `thorough` look into a clip decodes all of it.
-    A clip without files is no fault where neither sound nor picture is asked for. Raises DatasetError.
+    None asks for sound or picture of every clip if any clip has it. `subset` names the column of the subsets, if it
+    isn't `subset`. The tables are checked as a whole, the clips of the first `limit` rows. Clips are looked into once
+    while they don't change: what was found is kept in the folder `cache`. `progress` is called with the clips done and
+    their number. A `thorough` look into a clip decodes all of it. A clip without files is no fault where neither sound
+    nor picture is asked for. Raises DatasetError.
     """
-    from emoprefer_bench.data import clips, tables  # noqa: PLC0415  # pandas, for a run that reads
+    from emoprefer_bench.data import clips, tables  # noqa: PLC0415  # for a run that reads
+    from emoprefer_bench.data.csv_files import Notes  # noqa: PLC0415  # likewise
 
-    faults: list[str] = []
-    rows = tables.read_rows(source.csv, faults)[:limit]
-    first_rows: dict[str, int] = {}
+    notes = Notes()
+    rows = tables.read_rows(source.csv, notes, subset)[:limit]
+    places: dict[str, str] = {}
     for row in rows:
-        first_rows.setdefault(row.name, row.number)
-    spoken = tables.read_subtitles(source.csv.parent, first_rows, faults) if subtitles else {}
+        places.setdefault(row.name, row.place)
+    spoken = tables.read_subtitles(source.csv.parent, places, notes) if subtitles else {}
+    looks = clips.find(source.csv.parent, list(places), cache, progress, thorough=thorough)
+    asked = _asked(sound, picture, looks.values())
     whole: dict[str, Clip] = {}
     like = clips.likeness(source.csv.parent)
-    for name, found in clips.find(source.csv.parent, list(first_rows), cache, progress, thorough=thorough).items():
-        fault = found if isinstance(found, str) else _lacks(found, like, sound=sound, picture=picture)
+    for name, clip in looks.items():
+        fault = clip if isinstance(clip, str) else _lacks(clip, asked, like)
         if fault:
-            faults.append(f"{source.csv}, row {first_rows[name]}: {fault}")
-        elif not isinstance(found, str):
-            whole[name] = replace(found, subtitle=spoken.get(name))
-    if faults:
-        raise DatasetError(source.name, faults)
-    return Dataset(source.name, [_pair(index, row, whole[row.name]) for index, row in enumerate(rows)])
+            notes.faults.append(f"{source.csv}, {places[name]}: {fault}")
+        elif not isinstance(clip, str):
+            whole[name] = replace(clip, subtitle=spoken.get(name))
+    if notes.faults:
+        raise DatasetError(source.name, notes.faults, notes.warnings)
+    pairs = [_pair(index, row, whole[row.name]) for index, row in enumerate(rows)]
+    return Dataset(source.name, pairs, tuple(notes.warnings))
 
 
-def _lacks(clip: Clip, like: Callable[[str], list[str]], *, sound: bool, picture: bool) -> str | None:
+class _Asked(NamedTuple):
+    """What every clip must have: a file at all, sound, picture."""
+
+    file: bool
+    sound: bool
+    picture: bool
+
+
+def _asked(sound: bool | None, picture: bool | None, looks: Iterable[Clip | str]) -> _Asked:  # noqa: FBT001  # as `read` takes them
+    """Find out what is asked of every clip where that depends on what the clips have."""
+    whole = [clip for clip in looks if not isinstance(clip, str)]
+    return _Asked(
+        file=sound is not False or picture is not False,
+        sound=any(clip.has_sound for clip in whole) if sound is None else sound,
+        picture=any(clip.has_picture for clip in whole) if picture is None else picture,
+    )
+
+
+def _lacks(clip: Clip, asked: _Asked, like: Callable[[str], list[str]]) -> str | None:
     """Say what a clip lacks of what is asked for. `like` lists files that may be meant by its name."""
-    if (sound or picture) and not clip.video and not clip.audio:
+    if asked.file and not clip.video and not clip.audio:
         others = " and ".join(like(clip.name))
         hint = f"; there is {others}: rename it, or encode it again" if others else ""
         return f"there is no clip {clip.name}: neither video/{clip.name}.mp4 nor audio/{clip.name}.wav{hint}"
-    if picture and not clip.has_picture:
+    if asked.picture and not clip.has_picture:
         return f"clip {clip.name} has no picture: put one into video/, or ask for a modality without picture"
-    if sound and not clip.has_sound:
+    if asked.sound and not clip.has_sound:
         return f"clip {clip.name} has no sound track: add audio/{clip.name}.wav, or ask for a modality without sound"
     return None
 
 
 def _pair(index: int, row: Row, clip: Clip) -> Pair:
-    return Pair(f"{index:05}:{row.name}", clip, row.a1, row.a2, row.label, row.model1, row.model2)
+    return Pair(
+        f"{index:05}:{row.name}",
+        clip,
+        row.a1,
+        row.a2,
+        row.label,
+        row.model1,
+        row.model2,
+        row.annotator,
+        row.subset,
+        row.fields,
+    )

@@ -59,7 +59,8 @@ def checked(found: object, where: str) -> Document:
             _check_names(case)
             _tie(case, found["datasets"])
         for name, dataset in found["datasets"].items():
-            _count(dataset, ("keys", "labels", "row_digests"), dataset["rows"], f"data set {name}")
+            lists = ("keys", "labels", "row_digests", *(("subsets",) if dataset.get("subsets") else ()))
+            _count(dataset, lists, dataset["rows"], f"data set {name}")
             _check_keys(dataset["keys"], name)
     except ValueError as error:
         raise DocumentError(f"{where}: is a report that is broken: {error}") from None

@@ -52,7 +52,8 @@ class Dataset(TypedDict):
     """A data set without its texts.
 
     `keys` are row number from 0, a colon, and the clip's name (nothing where it is unknown). `row_digests` are over
-    clip name, clip digest, texts and label; `digest` is over them.
+    clip name, clip digest, texts and label; `digest` is over them. `subsets` are the parts of the data set that its
+    rows belong to, None where no row has one. `warnings` are what was noticed in its files, short of faults.
     """
 
     name: str
@@ -63,6 +64,8 @@ class Dataset(TypedDict):
     keys: list[Key]
     labels: list[Label | None]
     row_digests: list[Digest]
+    subsets: NotRequired[list[str | None] | None]
+    warnings: NotRequired[list[str]]
 
 
 class Engine(TypedDict):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from emoprefer_bench.document import files
 from emoprefer_bench.document.cases import is_scored
 from emoprefer_bench.errors import EmopreferError
-from emoprefer_bench.pairs import LABELS
+from emoprefer_bench.pairs import LABELS, shown_row
 from emoprefer_bench.verdicts import Verdicts
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Baseline:
             ("added", [key for key in now if key not in before]),
             ("removed", [key for key in before if key not in now]),
         )
-        parts = [f"{len(keys)} {what} (first: {keys[0]})" for what, keys in kinds if keys]
+        parts = [f"{len(keys)} {what} (first: {shown_row(keys[0])})" for what, keys in kinds if keys]
         return "rows " + ", ".join(parts) if parts else None
 
     def rounds(self, case: str, rows: int | None = None) -> list[Verdicts]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from emoprefer_bench.gates.baselines import Baseline, ran_on
 from emoprefer_bench.gates.limits import Limit
+from emoprefer_bench.pairs import shown_row
 from emoprefer_bench.scoring.comparisons import Rows, rounds_of
 from emoprefer_bench.scoring.metrics import case_metrics
 from emoprefer_bench.scoring.statistics import drop_test
@@ -160,7 +161,9 @@ def _told(tested: DropTest, flips: list[FlippedRow]) -> str:
         story += f"{tested['rows']} rows can't confirm it at p < {tested['alpha']:g}"
         story += f"; the smallest drop that they would show is {pp(seen)}. " if seen else "; they would show none. "
     if flips:
-        shown = ", ".join(f"{flip['key']} {flip['was'] or '?'} -> {flip['now'] or '?'}" for flip in flips[:FLIPS_SHOWN])
+        shown = ", ".join(
+            f"{shown_row(flip['key'])} {flip['was'] or '?'} -> {flip['now'] or '?'}" for flip in flips[:FLIPS_SHOWN]
+        )
         more = f" and {len(flips) - FLIPS_SHOWN} more" if len(flips) > FLIPS_SHOWN else ""
         story += f"Flipped: {shown}{more}"
     return story.strip()

@@ -19,9 +19,11 @@ from emoprefer_bench.plugin.stash import GATING, MODELS, PROGRESS, RESULT, TRIAL
 from emoprefer_bench.replay.recorded import Recorded
 
 if TYPE_CHECKING:
+    from emoprefer_bench.data.datasets import Dataset as Texts
+    from emoprefer_bench.data.datasets import Source
     from emoprefer_bench.document.types import Dataset, ScoredResult
     from emoprefer_bench.engines.engine import Engine
-    from emoprefer_bench.trial.trial import Trial
+    from emoprefer_bench.trial.trial import Settings, Trial
 
 
 @pytest.fixture(scope="session")
@@ -128,16 +130,23 @@ def _replay(request: pytest.FixtureRequest, recording: Recorded) -> ScoredResult
     from emoprefer_bench.data import datasets  # noqa: PLC0415
     from emoprefer_bench.replay import npz  # noqa: PLC0415
 
-    source = settings_of(request.config).sources.get(recording.case.dataset)
+    settings = settings_of(request.config)
+    source = settings.sources.get(recording.case.dataset)
     try:
         there = source is not None and source.missing(media=False) is None
-        read = datasets.read(source, sound=False, picture=False, subtitles=False) if there and source else None
-        result, dataset = recording.load(read)
+        result, dataset = recording.load(_texts(source, settings) if there and source else None)
     except (npz.ReplayError, datasets.DatasetError) as error:
         failure = str(error)
     else:
         return _reported(request, result, dataset, None)
     pytest.fail(failure, pytrace=False)
+
+
+def _texts(source: Source, settings: Settings) -> Texts:
+    """A data set without its clips."""
+    from emoprefer_bench.data import datasets  # noqa: PLC0415
+
+    return datasets.read(source, sound=False, picture=False, subtitles=False, subset=settings.subset)
 
 
 def _reported(

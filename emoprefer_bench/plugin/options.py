@@ -65,6 +65,7 @@ def add_options(parser: pytest.Parser) -> None:
         type=_named_path,
         help="a data set of your own: a CSV with name,a1,a2,preference (repeatable; see dataset/README.md)",
     )
+    add("--emoprefer-subset", metavar="COLUMN", help="the column that parts the rows of data sets (default: subset)")
     add(
         "--emoprefer-check-media",
         action="store_true",
@@ -125,12 +126,17 @@ def _add_gates(parser: pytest.Parser) -> None:
 
 
 def dataset_names(config: pytest.Config) -> tuple[str, ...]:
-    """All data sets of a run by name. Raises UsageError for a name that is taken twice."""
+    """All data sets of a run by name. Raises UsageError for a name that is taken twice, or a file that isn't there."""
     own = [name for name, _ in config.option.emoprefer_data]
     names = (*BUILT_IN, *own)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise pytest.UsageError(f"--emoprefer-data: the name {twice[0]!r} is taken already, choose another")
+    for name, path in config.option.emoprefer_data:
+        file = Path(config.invocation_params.dir, path)
+        if not file.is_file():
+            is_folder = "is a folder, and should be the CSV file in it" if file.is_dir() else "doesn't exist"
+            raise pytest.UsageError(f"--emoprefer-data {name}={path}: {file} {is_folder}")
     return names
 
 
@@ -185,6 +191,7 @@ def settings(config: pytest.Config, pack: PromptPack) -> Settings:
         fresh=option.emoprefer_fresh,
         coresident=option.emoprefer_coresident,
         max_requests=option.emoprefer_max_requests,
+        subset=option.emoprefer_subset,
         noise=option.emoprefer_noise or 0,
         failures=option.emoprefer_max_failures or FailureBound(),
         check_media=option.emoprefer_check_media,

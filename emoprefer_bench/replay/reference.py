@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from emoprefer_bench.cases import SUBTITLE, Case, NamedCase
 from emoprefer_bench.data.datasets import Dataset
-from emoprefer_bench.pairs import EXCHANGED, Clip, Label, Pair
+from emoprefer_bench.pairs import EXCHANGED, Clip, Label, Pair, shown_row
 from emoprefer_bench.printable import has_control
 from emoprefer_bench.replay.npz import Answers, ReplayError, read
 from emoprefer_bench.trial.result import result
@@ -185,8 +185,8 @@ def _check_dataset(first: Answers, dataset: Dataset) -> None:
     for row, (label, pair) in enumerate(zip(first.labels, dataset.pairs, strict=True), 1):
         if label != pair.label and label and pair.label:
             raise ReplayError(
-                f"{first.path}, row {row}: the label is {label}, but data set {dataset.name} has {pair.label} there "
-                f"({pair.key}): its rows stand in another order, or its labels are others"
+                f"{first.path}, row {row}: the label is {label}, but data set {dataset.name} has {pair.label} in "
+                f"{shown_row(pair.key)}: its rows stand in another order, or its labels are others"
             )
 
 

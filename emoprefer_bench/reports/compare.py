@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from emoprefer_bench.document.cases import is_scored, scored
 from emoprefer_bench.document.rows import clip_of, has_verdicts, shared_rows, verdicts
+from emoprefer_bench.pairs import shown_row
 from emoprefer_bench.printable import printable
 from emoprefer_bench.reports import cells, numbers
 from emoprefer_bench.scoring import statistics
@@ -120,7 +121,7 @@ def _flips(of_dataset: list[CaseChange]) -> str:
             lines.append(f"{change.id}: no row has verdicts in both reports")
             continue
         lines.append(f"{change.id}: {len(change.flipped)} of {_count(change.rows, 'verdict')} flipped")
-        lines += [f"  {key}: {was} -> {is_now}" for key, was, is_now in change.flipped[:FLIPS_SHOWN]]
+        lines += [f"  {shown_row(key)}: {was} -> {is_now}" for key, was, is_now in change.flipped[:FLIPS_SHOWN]]
         if len(change.flipped) > FLIPS_SHOWN:
             lines.append(f"  and {len(change.flipped) - FLIPS_SHOWN} more")
     return "\n".join(lines)

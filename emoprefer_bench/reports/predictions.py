@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from emoprefer_bench.data import datasets
 from emoprefer_bench.document.cases import is_control, is_scored
 from emoprefer_bench.errors import EmopreferError
-from emoprefer_bench.pairs import Label
+from emoprefer_bench.pairs import Label, shown_row
 from emoprefer_bench.reports.forms import FormError
 
 if TYPE_CHECKING:
@@ -42,16 +42,21 @@ class Prediction(NamedTuple):
 def predictions(case: ScoredCase, pairs: Sequence[Pair]) -> list[Prediction]:
     """What a case of the report's document says of each pair of its data set, in row order.
 
+    Of a data set that is labelled in part, only the rows without a label are predicted.
     Every row must have a verdict, so the reference's reading is taken: an answer that can't be read counts as what it
     mentions first, or else as `same`. Of several rounds the most frequent verdict is taken, and of equally frequent
     ones the earliest. Only the order as it stands counts. Raises PredictionsError where a row was not answered.
     """
     rounds = [of_round["forward_reference"] for of_round in case["verdicts"]]
     found = []
+    in_part = any(pair.label is None for pair in pairs)
     for row, pair in enumerate(pairs):
+        if in_part and pair.label:
+            continue
         votes = [verdict for verdicts in rounds if row < len(verdicts) and (verdict := verdicts[row])]
         if len(votes) < len(rounds):
-            raise PredictionsError(f"{case['id']}: {pair.key} was not answered; run it again, what is answered is kept")
+            place = shown_row(pair.key)
+            raise PredictionsError(f"{case['id']}: {place} was not answered; run it again, what is answered is kept")
         preference = Counter(votes).most_common(1)[0][0]
         found.append(Prediction(pair.clip.name, pair.a1, pair.a2, preference))
     return found
@@ -60,7 +65,10 @@ def predictions(case: ScoredCase, pairs: Sequence[Pair]) -> list[Prediction]:
 def write(path: Path, rows: Iterable[Prediction]) -> Path:
     """Write the CSV file and beside it a zip of it, whose path is returned; the same rows are the same bytes."""
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    rows = list(rows)
+    # Before Python 3.13, csv leaves a lone carriage return without quotation marks, and readers end a row there.
+    alone = any("\r" in cell for row in rows for cell in row)
+    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if alone else csv.QUOTE_MINIMAL)
     table.writerow(Prediction._fields)
     table.writerows(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,8 +84,9 @@ def write(path: Path, rows: Iterable[Prediction]) -> Path:
 def write_predictions(document: Document, sources: Mapping[str, Source], limit: int | None, path: Path) -> list[str]:
     """Write what each judge prefers, with a zip beside; with several cases, each to a file with its id in the name.
 
-    `sources` and `limit` are those of the run: where its data sets lie, and how many rows of each it read. Controls
-    and variants make no predictions. Returns a line for each file. Raises FormError.
+    `sources` and `limit` are those of the run: where its data sets lie, and how many rows of each it read. Rows that
+    people labelled are left out of a data set that is labelled in part. Controls and variants make no predictions.
+    Returns a line for each file. Raises FormError.
     """
     scored = [case for case in document["cases"] if is_scored(case)]
     made = [case for case in scored if not is_control(case) and not case.get("variant")]
@@ -90,5 +99,6 @@ def write_predictions(document: Document, sources: Mapping[str, Source], limit: 
             zipped = write(target, predictions(case, read.pairs))
         except (OSError, PredictionsError, datasets.DatasetError) as error:
             raise FormError(f"{target}: the predictions can't be written: {error}") from None
-        lines.append(f"predictions: {target}, {zipped}")
+        part = f" ({unlabelled} rows without a label)" if (unlabelled := len(read.pairs) - read.labelled) else ""
+        lines.append(f"predictions{part}: {target}, {zipped}")
     return lines

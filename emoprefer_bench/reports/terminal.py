@@ -38,7 +38,8 @@ def render(document: Document, *, verbosity: int = 0, width: int = 100) -> str:
     blocks = []
     for name, dataset in document["datasets"].items():
         of_dataset = tabled(document, name)
-        blocks += [_head(name, dataset), *_tables(of_dataset, verbosity)]
+        warnings = [f"warning: {sentence}" for sentence in dataset.get("warnings", ())]
+        blocks += ["\n".join([_head(name, dataset), *warnings]), *_tables(of_dataset, verbosity)]
         blocks += [_paper(document, name)] if verbosity > 0 else []
         blocks += ["\n".join(findings.against_controls(of_dataset) + findings.against_variants(of_dataset))]
     blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []

@@ -14,7 +14,7 @@ import numpy as np
 
 from emoprefer_bench.document.rows import clip_of
 from emoprefer_bench.errors import EmopreferError
-from emoprefer_bench.pairs import LABELS, Label
+from emoprefer_bench.pairs import LABELS, Label, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def writers_in(transcript: Path, rows: int) -> list[Writers | None]:
     with transcript.open(encoding="utf-8") as lines:
         for line in map(json.loads, lines):
             if line["order"] == "forward" and all(line["writers"]):
-                found[line["row"]] = (line["writers"][0], line["writers"][1])
+                found[row_of(line["key"])] = (line["writers"][0], line["writers"][1])
     return found
 
 

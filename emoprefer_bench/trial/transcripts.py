@@ -45,12 +45,12 @@ class Transcripts:
     def write(
         self, case: Case, row: int, round_: int, pair: Pair, steps: Steps, reading: Reading, *, exchanged: bool
     ) -> None:
-        """Write one verdict. `pair` is in the order that was asked; `steps` are template and answer, first to last.
+        """Write one verdict, on the row `row` (from 0). `pair` is in the order that was asked.
 
-        Raises StoreError where the disk is full or can't be written.
+        `steps` are template and answer, first to last. Raises StoreError where the disk is full or can't be written.
         """
         line = {
-            "row": row,
+            "row": row + 1,  # as people count
             "round": round_,
             "order": "exchanged" if exchanged else "forward",
             "key": pair.key,

@@ -44,6 +44,7 @@ class Settings:
     fresh: bool = False
     coresident: bool = False
     max_requests: int | None = None
+    subset: str | None = None
 
     @property
     def ledger(self) -> Path:
@@ -176,6 +177,7 @@ def _read(settings: Settings, name: str, needs: tuple[bool, bool, bool], progres
         sound=sound,
         picture=picture,
         subtitles=subtitles,
+        subset=settings.subset,
         limit=settings.limit,
         cache=settings.out,
         thorough=settings.check_media,

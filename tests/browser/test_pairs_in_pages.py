@@ -123,7 +123,7 @@ def test_all_judges_of_a_pair_are_compared_and_chosen(tab, pages):
     """The table of all verdicts leads to each judge's own words."""
     tab.open(pages("plain"))
     tab.choose("Judge", "any")
-    table = tab.pair(0).get_by_role("region", name="Verdicts on row 0")
+    table = tab.pair(0).get_by_role("region", name="Verdicts on row 1")
     assert table.locator("tbody tr").count() == 4
     table.get_by_role("button", name="vague").click()
     assert tab.filter("Judge").locator("option:checked").inner_text() == "vague S1"

@@ -70,7 +70,7 @@ def transcript(rows, prompt, descriptions, writer):
         steps += [("reason", writer.text(190))] if prompt == "S4" else []
         texts = (a1, a2) if order == "forward" else (a2, a1)
         line = {
-            "row": row,
+            "row": row + 1,
             "round": 0,
             "order": order,
             "key": key,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -152,7 +153,10 @@ def test_writers_are_ranked_by_judges_too(run, table, ranked):
     assert "agreement with people" in out
     assert run("rank", ranked)[2].startswith(f"emoprefer-bench: {ranked}: there are no transcripts beside it")
     (ranked.parent / "transcripts").mkdir()
-    lines = [json.dumps({"row": row, "order": "forward", "writers": both}) + "\n" for row, both in enumerate(WRITERS)]
+    lines = [
+        json.dumps({"key": f"{row:05}:x", "order": "forward", "writers": both}) + "\n"
+        for row, both in enumerate(WRITERS)
+    ]
     (ranked.parent / "transcripts/m-S1-own.jsonl").write_text("".join(lines), encoding="utf-8")
     assert run("rank", ranked) == (0, out, "")
 
@@ -207,6 +211,115 @@ def test_checking_says_what_is_there_and_all_that_is_wrong(run, table, tmp_path)
 def test_a_data_set_that_was_named_must_be_there(run, tmp_path):
     """Who names one wants to know."""
     assert run("data", "check", "--root", tmp_path, "--data", f"own={tmp_path / 'gone.csv'}")[0] == 1
+
+
+def own(folder, *rows, header="name,a1,a2,preference"):
+    """Write a data set, and give its source as the command takes it."""
+    folder.mkdir(exist_ok=True)
+    (folder / "own.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return f"own={folder / 'own.csv'}"
+
+
+def test_data_sets_that_were_named_are_checked_first(run, tmp_path):
+    """In the order in which they stand there; what has a name of its own comes after."""
+    make_wav(tmp_path / "own/audio/c.wav")
+    first, second = own(tmp_path / "own", "c,x,y,a1"), f"gone={tmp_path / 'gone.csv'}"
+    status, out, _ = run("data", "check", "--data", first, "--data", second)
+    assert status == 1
+    assert [line.split(": ")[0].split(" is ")[0] for line in out.splitlines()] == [
+        "own",
+        "data set gone",
+        "demo",
+        "data set emoprefer",
+        "data set emopreferv2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "media"),
+    [
+        (("video/c.mp4",), "with picture and sound, without subtitles"),
+        (("video/silent.mp4",), "with picture, without sound and subtitles"),
+        (("audio/c.wav",), "with sound, without picture and subtitles"),
+        (("audio/c.wav", "subtitles.csv"), "with sound and subtitles, without picture"),
+    ],
+)
+def test_sound_or_picture_alone_is_no_fault(run, tmp_path, files, media):
+    """Judges that want nothing else can be asked; the line says what there is."""
+    name = "silent" if "video/silent.mp4" in files else "c"
+    source = own(tmp_path / "own", f"{name},x,y,a1")
+    for file in files:
+        if file == "subtitles.csv":
+            (tmp_path / "own" / file).write_text("name,subtitle\nc,Hello.\n")
+        elif file.endswith(".wav"):
+            make_wav(tmp_path / "own" / file)
+        else:
+            make_clip(tmp_path / "own" / file, frames=5, sound=None if name == "silent" else 0.5)
+    status, out, _ = run("data", "check", "--root", tmp_path, "--data", source)
+    assert status == 0
+    assert out.splitlines()[0] == f"own: 1 pairs, 1 labelled, 1 clips, {media}; nothing is wrong with it"
+
+
+def test_subtitles_are_checked_as_a_run_checks_them(run, tmp_path):
+    """A clip that the file leaves out would fail every judge that reads them."""
+    for name in ("c", "d"):
+        make_wav(tmp_path / f"own/audio/{name}.wav")
+    source = own(tmp_path / "own", "c,x,y,a1", "d,x,y,a1")
+    (tmp_path / "own/subtitles.csv").write_text("name,subtitle\nc,Hello.\n")
+    status, out, _ = run("data", "check", "--root", tmp_path, "--data", source)
+    assert status == 1
+    assert f"{tmp_path}/own/subtitles.csv: no subtitle of clip d, which row 2 (line 3) wants" in out
+
+
+def test_warnings_are_shown_and_are_no_fault(run, tmp_path):
+    """Beside faults, too; where there are some, the data set isn't said to be without."""
+    make_wav(tmp_path / "own/audio/c.wav")
+    header = "name,a1,a2,preference,emotion,subsett"
+    warning = (
+        "own.csv: columns that mean nothing here are kept with their rows: 'emotion', 'subsett' (did you mean subset?)"
+    )
+    source = own(tmp_path / "own", "c,x,y,a1,joy,", header=header)
+    status, out, _ = run("data", "check", "--root", tmp_path, "--data", source)
+    assert status == 0
+    assert out.splitlines()[0].endswith("without picture and subtitles; 1 warning")
+    assert out.splitlines()[1] == f"  warning: {warning}"
+    assert "'emotion'" not in run("data", "check", "--root", tmp_path, "--data", source, "--subset", "emotion")[1]
+    status, out, _ = run("data", "check", "--data", own(tmp_path / "own", "c,x,y,b1,joy,", header=header))
+    assert status == 1
+    assert "own.csv, row 1 (line 2): the label is 'b1'" in out
+    assert f"  warning: {warning}" in out
+
+
+def test_the_table_of_a_data_set_without_clips_is_checked_all_the_same(run, tmp_path):
+    """What is wrong is told at once, not when the clips have come."""
+    status, out, _ = run("data", "check", "--root", tmp_path, "--data", own(tmp_path / "own", "c,x,,a1"))
+    assert status == 1
+    assert "data set own has no clips" in out
+    assert "own.csv, row 1 (line 2): a2 is empty" in out
+    status, out, _ = run("data", "check", "--root", tmp_path, "--data", own(tmp_path / "own", "c,x,y,a1"))
+    assert status == 1
+    assert "own: 1 pairs, 1 labelled, 1 clips, without picture, sound and subtitles; nothing is wrong with its" in out
+
+
+@pytest.mark.parametrize(
+    "environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
+)
+def test_a_terminal_that_can_not_show_the_names_gets_them_escaped(tmp_path, environment):
+    """A fault about them is told, not met."""
+    (tmp_path / "video").mkdir()
+    source = own(tmp_path, "émoi 微笑,x,y,a1")
+    command = [sys.executable, "-m", "emoprefer_bench.cli.main", "data", "check", "--root", tmp_path, "--data", source]
+    result = subprocess.run(command, capture_output=True, check=False, env={**os.environ, **environment})
+    assert (result.returncode, result.stderr) == (1, b"")
+    assert rb"there is no clip \xe9moi \u5fae\u7b11: neither" in result.stdout
+
+
+def test_quoting_that_would_fuse_rows_is_a_fault(run, tmp_path):
+    """Three rows would have become one, with a valid label."""
+    rows = ('c1,happy,"sad and low,a1', "c2,calm,angry,a2", 'c3,glad,"mad",a1', "c5,x,y,a2")
+    status, out, _ = run("data", "check", "--root", tmp_path, "--data", own(tmp_path / "own", *rows))
+    assert status == 1
+    assert "own.csv, row 1 (line 2): a cell begins with a quotation mark, and more follows the mark" in out
 
 
 def test_more_than_twenty_faults_are_all_shown(run, tmp_path):

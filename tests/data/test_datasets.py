@@ -11,6 +11,7 @@ import pytest
 from support.media_files import make_clip, make_wav
 
 from emoprefer_bench.data.datasets import DatasetError, Source, built_in, read, row_digest
+from emoprefer_bench.pairs import Question, Sampling
 
 HEADER = ("name", "a1", "a2", "preference")
 ROWS = [("c1", "sad", "glad", "a1"), ("c2", "calm", "tense", "same"), ("c1", "worried", "glad", "a2")]
@@ -79,22 +80,22 @@ def test_all_faults_at_once_with_file_and_row(data, tmp_path):
 
     places = [fault.partition(": ")[0] for fault in faults]
     assert sorted(places) == [
-        "p.csv, row 3",
-        "p.csv, row 4",
-        "p.csv, row 5",
-        "p.csv, row 6",
-        "p.csv, row 7",
-        "p.csv, row 9",
-        "p.csv, row 9",
+        "p.csv, row 2 (line 3)",
+        "p.csv, row 3 (line 4)",
+        "p.csv, row 4 (line 5)",
+        "p.csv, row 5 (line 6)",
+        "p.csv, row 6 (line 7)",
+        "p.csv, row 8 (line 9)",
+        "p.csv, row 8 (line 9)",
         "p_reverse.csv",
-        "p_reverse.csv, row 2",
+        "p_reverse.csv, row 1 (line 2)",
     ]
     said = dict(zip(places, faults, strict=True))
-    assert "clip silent has no sound track: add audio/silent.wav" in said["p.csv, row 3"]
-    assert "clip blind has no picture" in said["p.csv, row 4"]
-    assert "broken.mp4: is damaged" in said["p.csv, row 5"]
-    assert "there is no clip gone: neither video/gone.mp4 nor audio/gone.wav" in said["p.csv, row 6"]
-    assert "can't lead out of" in said["p.csv, row 7"]
+    assert "clip silent has no sound track: add audio/silent.wav" in said["p.csv, row 2 (line 3)"]
+    assert "clip blind has no picture" in said["p.csv, row 3 (line 4)"]
+    assert "broken.mp4: is damaged" in said["p.csv, row 4 (line 5)"]
+    assert "there is no clip gone: neither video/gone.mp4 nor audio/gone.wav" in said["p.csv, row 5 (line 6)"]
+    assert "can't lead out of" in said["p.csv, row 6 (line 7)"]
 
 
 def test_the_message_shows_twenty_faults_and_counts_the_rest(data):
@@ -144,7 +145,7 @@ def test_subtitles_where_they_are_asked_for(data, tmp_path):
     (tmp_path / "subtitles.csv").write_text('name,subtitle\nc1,"I said, ""no""."\n')
 
     assert {pair.clip.subtitle for pair in everything(data()).pairs} == {None}
-    assert faults_of(data(), subtitles=True) == ["subtitles.csv: no subtitle of clip c2, which row 3 wants"]
+    assert faults_of(data(), subtitles=True) == ["subtitles.csv: no subtitle of clip c2, which row 2 (line 3) wants"]
     (tmp_path / "subtitles.csv").write_text('name,subtitle\nc1,"I said, ""no""."\nc2,\n')
     assert [pair.clip.subtitle for pair in everything(data(), subtitles=True).pairs] == [
         'I said, "no".',
@@ -161,6 +162,100 @@ def test_writers_and_unlabelled_rows(data):
 
     assert dataset.labelled == 0
     assert {(pair.label, pair.model1, pair.model2) for pair in dataset.pairs} == {(None, "model A", "human")}
+
+
+def test_annotators_subsets_and_other_columns_reach_the_pairs(data):
+    """They are no part of digests, nor of keys, which say what was asked about."""
+    rows = [(*row, who, part, part.upper()) for row, who, part in zip(ROWS, "xyx", "sst", strict=True)]
+    header = (*HEADER, "annotator", "subset", "part")
+
+    plain, dataset = everything(data()), everything(data(rows, header))
+
+    assert [(pair.annotator, pair.subset) for pair in dataset.pairs] == [("x", "s"), ("y", "s"), ("x", "t")]
+    assert dataset.pairs[2].fields == {"subset": "t", "part": "T"}
+    assert dataset.pairs[2].swapped().fields == dataset.pairs[2].fields
+    assert dataset.subsets == dataset.described()["subsets"] == ["s", "s", "t"]
+    assert everything(data(rows, header), subset="part").subsets == ["S", "S", "T"]
+    assert plain.subsets is plain.described()["subsets"] is None
+    assert dataset.digest == plain.digest
+    assert dataset.described()["keys"] == plain.described()["keys"]
+
+
+def test_a_pair_that_stands_there_twice_is_two_pairs(data):
+    """Each with its label and its key."""
+    dataset = everything(data([ROWS[0], (*ROWS[0][:3], "same"), ROWS[0]]))
+
+    assert [(pair.key, pair.label) for pair in dataset.pairs] == [
+        ("00000:c1", "a1"),
+        ("00001:c1", "same"),
+        ("00002:c1", "a1"),
+    ]
+
+
+def test_a_data_set_may_be_labelled_in_part(data):
+    """The rows that have a label are counted."""
+    dataset = everything(data([ROWS[0], (*ROWS[1][:3], ""), ROWS[2]]))
+
+    assert [pair.label for pair in dataset.pairs] == ["a1", None, "a2"]
+    assert dataset.labelled == 2
+
+
+def test_warnings_are_kept_whether_or_not_there_are_faults(data):
+    """In the description too, for whoever shows it."""
+    rows, header = [(*row, "x") for row in ROWS], (*HEADER, "modle1")
+    warning = "p.csv: columns that mean nothing here are kept with their rows: 'modle1' (did you mean model1?)"
+
+    assert everything(data(rows, header)).described()["warnings"] == [warning]
+    with pytest.raises(DatasetError) as caught:
+        everything(data([*rows, ("gone", "x", "y", "a1", "")], header))
+    assert caught.value.warnings == (warning,)
+    assert everything(data()).described()["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("names", "faulty"),
+    [
+        (["silent"], set()),
+        (["blind"], set()),
+        (["c1", "silent"], {"silent"}),
+        (["c1", "blind"], {"blind"}),
+        (["silent", "blind"], {"silent", "blind"}),
+        (["silent", "gone"], {"gone"}),
+        (["gone"], {"gone"}),
+    ],
+)
+def test_sound_or_picture_may_be_asked_for_where_any_clip_has_it(data, tmp_path, names, faulty):
+    """A data set of pictures alone is whole; one in which a single clip lacks its sound is not."""
+    make_clip(tmp_path / "video/silent.mp4", frames=5, sound=None)
+    make_wav(tmp_path / "audio/blind.wav")
+    source = data([(name, "x", "y", "a1") for name in names])
+
+    try:
+        everything(source, sound=None, picture=None)
+        found = set()
+    except DatasetError as error:
+        found = {name for name in names for fault in error.faults if f"clip {name}" in fault}
+
+    assert found == faulty
+
+
+def test_the_demo_is_what_it_was():
+    """Saved baselines know its rows by these digests, and stored answers its questions by these keys."""
+    dataset = read(built_in(REPOSITORY / "dataset")["demo"], sound=True, picture=True, subtitles=True)
+
+    questions = [
+        Question(
+            {"name": "judge"}, None, "audio+subtitle", Sampling(), pair.clip, (pair.a1, pair.a2), pair.clip.subtitle
+        )
+        for pair in dataset.pairs
+    ]
+
+    keys = "".join(question.key for question in questions)
+    assert dataset.digest == "5a9662d523fced2e96f583d53a4cda5426beaec9206ca22db043bc0bf001510c"
+    assert dataset.pairs[0].key == "00000:demo_18"
+    assert hashlib.sha256(keys.encode()).hexdigest() == (
+        "67d94fccaf279700326c85c83c23e942417ca197c1e1ac3e295646c7a4dd15af"
+    )
 
 
 def test_digests_are_of_the_content_alone(data, tmp_path):
@@ -232,7 +327,7 @@ def test_a_users_own_file_that_is_missing_names_the_path(tmp_path):
 
 
 def test_asking_what_is_missing_loads_nothing_heavy(tmp_path):
-    """Hundreds of cases ask; none of them pays for pandas, numpy or PyAV."""
+    """Hundreds of cases ask; none of them pays for numpy or PyAV."""
     code = (
         "import sys, pathlib; from emoprefer_bench.data.datasets import built_in\n"
         f"[source.missing() for source in built_in(pathlib.Path({str(tmp_path)!r})).values()]\n"

@@ -102,9 +102,9 @@ def test_a_difference_of_data_is_counted_by_kind(document):
     assert baseline.changed(dataset) is None
     shorter = Dataset("toy", PAIRS[:50]).described()
     assert baseline.changed(shorter, 50) is None
-    assert baseline.changed(shorter) == "rows 70 removed (first: 00050:clip25)"
+    assert baseline.changed(shorter) == "rows 70 removed (first: row 51 (clip25))"
     other = Dataset("toy", toy_pairs(["a2", "a2"] * 60)).described()
-    assert baseline.changed(other) == "rows 60 changed (first: 00000:clip0)"
+    assert baseline.changed(other) == "rows 60 changed (first: row 1 (clip0))"
 
 
 def test_where_and_how_a_case_ran_is_told_in_words(document):

@@ -91,7 +91,7 @@ def test_the_message_of_a_drop_has_every_number():
     assert drop["outcome"] == "fail"
     assert drop["message"].startswith("m-S1-toy: acc2 60.00, baseline 100.00: -40.00 pp, 95% interval [")
     assert "one-sided p = 0.00" in drop["message"]
-    assert "tolerated are 2.00 pp. Flipped: 00000:clip0 a1 -> a2, 00001:clip0 a2 -> a1" in drop["message"]
+    assert "tolerated are 2.00 pp. Flipped: row 1 (clip0) a1 -> a2, row 2 (clip0) a2 -> a1" in drop["message"]
     assert drop["message"].endswith("and 8 more")
     assert (drop["drop"], drop["before"], drop["after"], drop["flipped"]) == (0.4, 1.0, 0.6, 16)
     assert drop["interval"][0] < 0.4 < drop["interval"][1]
@@ -147,10 +147,10 @@ def test_a_changed_data_set_is_never_compared():
     """Rows that changed, came or went are told apart, each with the first key."""
     decisions = decide(run([*LABELS, "a1"], [*LABELS, "a1"]), run(LABELS), "acc2:2pp", "min_acc2:0.5")
     assert told(decisions) == [("floor", "pass"), ("dataset", "fail")]
-    assert "rows 1 added (first: 00040:clip20); nothing is compared" in decisions[-1]["message"]
+    assert "rows 1 added (first: row 41 (clip20)); nothing is compared" in decisions[-1]["message"]
     labels = ["same", *LABELS[1:-1]]
     (decision,) = decide(run(labels, labels), run(LABELS))
-    assert "rows 1 changed (first: 00000:clip0), 1 removed (first: 00039:clip19)" in decision["message"]
+    assert "rows 1 changed (first: row 1 (clip0)), 1 removed (first: row 40 (clip19))" in decision["message"]
 
 
 def test_a_limited_run_is_held_against_the_first_rows():

@@ -110,7 +110,7 @@ def test_a_confirmed_drop_fails_the_case_and_says_all_in_one_message(gated, work
     result.assert_outcomes(failed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     numbers = "waf2 75.00, baseline 100.00: -25.00 pp, 95% interval [[]-*, -*], one-sided p = 0.00*"
-    rows = "00000:c0 a2 -> a1, 00001:c1 a1 -> a2, * and 2 more"
+    rows = "row 1 (c0) a2 -> a1, row 2 (c1) a1 -> a2, * and 2 more"
     result.stdout.fnmatch_lines([f"judge-toy: {numbers}; tolerated are 2.00 pp. Flipped: {rows}"])
     case = gated.bench.cases()["judge-toy"]
     assert case["outcome"] == "failed"
@@ -166,7 +166,7 @@ def test_a_changed_data_set_fails_every_case_on_it(gated, workers):
     result = gated.compare_all("--emoprefer-compare-fail", "waf2:2pp", *workers)
     result.assert_outcomes(failed=5, skipped=15)
     result.stdout.fnmatch_lines(
-        ["judge-toy: data set toy is not the one of the baseline main: rows 1 changed (first: 00003:c3); nothing is*"]
+        ["judge-toy: data set toy is not the one of the baseline main: rows 1 changed (first: row 4 (c3)); nothing is*"]
     )
     assert gated.gate() == [("dataset", "fail")]
     assert "baseline" not in {one["kind"] for one in gated.bench.cases()["judge-toy"]["comparisons"]}
@@ -197,12 +197,10 @@ def test_a_run_that_collects_nothing_fails_too(gated):
 @WORKERS
 def test_a_case_of_the_baseline_that_is_skipped_fails_the_run(gated, workers):
     """With the reason of the skip."""
-    gated.bench.options = []
-    (gated.bench.data / "toy.csv").unlink()
-    result = gated.compare_all("--emoprefer-data", f"toy={gated.bench.data / 'toy.csv'}", *workers)
-    result.assert_outcomes(skipped=20)
+    result = gated.compare_all("--emoprefer-modality", "audio", *workers)
+    result.assert_outcomes(passed=3, skipped=17)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["*judge-toy: is in the baseline main, but was skipped: data set toy is not here*"])
+    result.stdout.fnmatch_lines(["*judge-toy: is in the baseline main, but was skipped: judge takes text, not audio*"])
 
 
 @WORKERS

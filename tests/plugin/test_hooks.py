@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
 import pytest
+from support.documents import valid
 from support.media_files import damage, make_clip
 
 
@@ -126,6 +128,8 @@ def test_a_prompt_pack_is_used_and_named(bench):
         (["--emoprefer-llm", "nobody"], "*--emoprefer-llm nobody: no such model; there are *judge*"),
         (["--emoprefer-data", "demo=x.csv"], "*the name 'demo' is taken already*"),
         (["--emoprefer-data", "nonsense"], "*--emoprefer-data*"),
+        (["--emoprefer-data", "mine=gone/x.csv"], "*--emoprefer-data mine=gone/x.csv: */gone/x.csv doesn't exist*"),
+        (["--emoprefer-data", "mine=data"], "*--emoprefer-data mine=data: */data is a folder, and should be the CSV*"),
         (["--emoprefer-rounds", "0"], "*--emoprefer-rounds*"),
         (["--emoprefer-modality", "smell"], "*--emoprefer-modality*"),
         (["--emoprefer-prompts", "nothing.toml"], "*nothing.toml: can't read the prompt pack*"),
@@ -148,6 +152,84 @@ def test_a_data_set_with_faults_fails_its_cases_with_all_of_them(bench):
     result.stdout.fnmatch_lines(["*bad.csv, row *", "*bad.csv, row *"])
     assert "plugin.py" not in "".join(line for line in result.outlines if "Error" in line)
     assert "Traceback" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_data_set_that_was_named_and_is_not_there_ends_the_run(bench, workers):
+    """Nothing runs, and status 4 says that the command is at fault: a green run of skips would look like a result."""
+    (bench.data / "toy.csv").unlink()
+    result = bench.run("-k", "longer", *workers, apart=True)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line] == [
+        f"ERROR: --emoprefer-data toy={bench.data}/toy.csv: {bench.data}/toy.csv doesn't exist"
+    ]
+    assert not (bench.pytester.path / ".emoprefer/report.json").exists()
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_warnings_about_a_data_set_are_shown_once(bench, workers):
+    """Below its name in the table, however many cases read it; they fail nothing, also where warnings are errors."""
+    (bench.data / "toy.csv").write_text("name,a1,a2,preferense\nc1,he,he is glad,a2\nc1,he,he is glad,a2\n")
+    result = bench.run("-k", "toy and (judge or longer)", *workers)
+    result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(
+        [
+            "toy: 2 pairs, 0 labelled, 1 clips*",
+            "warning: toy.csv: columns that mean nothing here * 'preferense' (did you mean preference?)",
+            "warning: toy.csv: 1 row repeats an earlier one, * (first: row 2 (line 3), as row 1 (line 2)); each is*",
+        ]
+    )
+    assert result.stdout.str().count("warning: ") == 2
+    assert len(bench.report()["datasets"]["toy"]["warnings"]) == 2
+
+
+def test_the_column_of_subsets_may_be_named(bench):
+    """The report says what each row belongs to."""
+    (bench.data / "toy.csv").write_text("name,a1,a2,subset,emotion\nc1,x,y,s,joy\nc2,x,z,,joy\n")
+    bench.run("-k", "longer and toy")
+    assert bench.report()["datasets"]["toy"]["subsets"] == ["s", None]
+    bench.run("-k", "longer and toy", "--emoprefer-subset", "emotion")
+    dataset = valid(bench.report())["datasets"]["toy"]
+    assert dataset["subsets"] == ["joy", "joy"]
+    assert dataset["warnings"] == []
+
+
+def test_rows_without_a_label_are_asked_about_and_predicted(bench):
+    """Scores count the others alone; swap consistency needs no label."""
+    (bench.data / "toy.csv").write_text(
+        "name,a1,a2,preference\nc1,sad,very glad,a2\nc1,x,longer,\nc2,happy,so,a1\nc2,angry at it,so,\n"
+    )
+    result = bench.run("-k", "toy and (longer or S1)", "--emoprefer-predictions", "out.csv")
+    result.stdout.fnmatch_lines(
+        ["toy: 4 pairs, 2 labelled, 2 clips*", "predictions (2 rows without a label): *out.csv*"]
+    )
+    longer, judge = bench.cases()["longer-toy"], bench.cases()["judge-S1-toy"]
+    assert (longer["rows"], longer["labelled"]) == (4, 2)
+    assert (longer["scores"]["acc2"]["mean"], judge["scores"]["acc2"]["mean"]) == (1.0, 0.5)
+    assert (longer["scores"]["swap"]["mean"], judge["scores"]["swap"]["mean"]) == (1.0, 0.0)
+    assert bench.report()["datasets"]["toy"]["labels"] == ["a2", None, "a1", None]
+    predicted = (bench.pytester.path / "out.csv").read_text()
+    assert predicted == "name,a1,a2,preference\nc1,x,longer,a1\nc2,angry at it,so,a1\n"
+
+
+def test_several_people_may_have_judged_a_pair(bench):
+    """Each row counts; the judge is asked about each, and the answer is the same."""
+    (bench.data / "toy.csv").write_text(
+        "name,a1,a2,preference,annotator\nc1,x,much longer,a2,ann\nc1,x,much longer,a1,ben\nc1,x,much longer,a2,cem\n"
+    )
+    bench.run("-k", "toy and (longer or S1)")
+    assert bench.cases()["longer-toy"]["scores"]["acc2"]["mean"] == pytest.approx(2 / 3)
+    assert bench.cases()["judge-S1-toy"]["scores"]["acc2"]["mean"] == pytest.approx(1 / 3)
+    assert bench.report()["datasets"]["toy"]["warnings"] == []
+    assert len(bench.asked()) == len(set(bench.asked())) == 2
+
+
+def test_transcripts_count_rows_as_people_do(bench):
+    """From 1, as every message does; the key beside it stays as it is stored."""
+    bench.run("-k", "judge and S1 and toy")
+    path = bench.pytester.path / ".emoprefer/transcripts/judge-S1-toy.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert {(line["row"], line["key"]) for line in lines} == {(1, "00000:c1"), (2, "00001:c1"), (3, "00002:c2")}
 
 
 def test_missing_data_and_gpus_are_skips_that_say_how_to_get_them(bench, monkeypatch):

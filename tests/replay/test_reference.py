@@ -224,7 +224,7 @@ def test_labels_are_checked_against_the_data_set(tmp_path):
     case, described = load(only(tmp_path), whole)
     assert described == whole.described()
     assert case["rows"] == 3
-    with pytest.raises(ReplayError, match=r"row 2: the label is a2, but data set emoprefer has same there \(00001:c\)"):
+    with pytest.raises(ReplayError, match=r"row 2: the label is a2, but data set emoprefer has same in row 2 \(c\)"):
         load(only(tmp_path), dataset_of(["a1", "same", "a2"]))
     with pytest.raises(ReplayError, match="has 3 rows, but data set emoprefer has 4"):
         load(only(tmp_path), dataset_of([*LABELS, "a1"]))

@@ -45,7 +45,7 @@ def test_a_case_is_shown_old_to_new_with_its_difference():
 def test_the_rows_that_flipped_are_named():
     """By key, with both verdicts; many are counted."""
     text = compare.render(run(LABELS), run(flipped(LABELS, 2)))
-    assert "m-S1-toy: 2 of 20 verdicts flipped\n  00000:clip0: a1 -> a2\n  00001:clip0: a2 -> a1" in text
+    assert "m-S1-toy: 2 of 20 verdicts flipped\n  row 1 (clip0): a1 -> a2\n  row 2 (clip0): a2 -> a1" in text
     assert "and 2 more" in compare.render(run(LABELS), run(flipped(LABELS, 12)))
 
 

@@ -186,8 +186,9 @@ def test_cases_without_scores_and_data_sets_without_labels_make_a_page():
 @pytest.mark.parametrize(
     ("line", "changed"),
     [
-        (2, '{"row": 0, "round": 0, "key": "00000:another clip"}'),
-        (3, '{"row": 99, "round": 0, "key": "x"}'),
+        (2, '{"row": 1, "round": 0, "key": "00000:another clip"}'),
+        (3, '{"row": 99, "round": 0, "key": "00098:x"}'),
+        (3, '{"row": 1, "round": 0, "key": "x"}'),
         (1, '{"row": 0, "rou'),
     ],
 )
@@ -231,7 +232,7 @@ def test_the_summary_says_nothing_of_single_rows(run):
     document, _ = run
     found = summary(document)
     assert "verdicts" not in found["cases"][0]
-    assert found["datasets"]["toy"].keys() == {"name", "digest", "rows", "labelled", "clips"}
+    assert found["datasets"]["toy"].keys() == {"name", "digest", "rows", "labelled", "clips", "warnings"}
     assert "00000:clip0" not in json.dumps(found)
     assert "verdicts" in document["cases"][0]
 

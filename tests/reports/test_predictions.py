@@ -43,13 +43,26 @@ def test_rounds_vote_and_a_draw_goes_to_the_earliest():
 
 def test_a_row_without_an_answer_is_an_error():
     """An incomplete file would be refused by a challenge, or scored in the wrong rows."""
-    with pytest.raises(PredictionsError, match=r"m-S1-toy: 00001:clip0 was not answered"):
+    with pytest.raises(PredictionsError, match=r"m-S1-toy: row 2 \(clip0\) was not answered"):
         predicted(["a1", None, "a2"])
+
+
+def test_of_a_data_set_that_is_labelled_in_part_the_other_rows_are_predicted():
+    """In row order; those that people labelled need no answer either."""
+    pairs = toy_pairs([None, "a1", None, "same"])
+    rows = predictions(case(M, pairs, ["a2", None, "same", "a1"]), pairs)
+    assert [(row.a1, row.preference) for row in rows] == [("text 0", "a2"), ("text 2", "same")]
+
+
+def test_of_a_data_set_that_is_labelled_every_row_is_predicted():
+    """As the judge would have it."""
+    pairs = toy_pairs(["a1", "same"])
+    assert [row.preference for row in predictions(case(M, pairs, ["a2", "a2"]), pairs)] == ["a2", "a2"]
 
 
 def test_the_file_is_read_back_as_it_was(tmp_path):
     """Quotes, commas, newlines and other scripts in the texts, CRLF too."""
-    texts = ['She says "no", twice', "line\nbreak", "tab\t, \N{CJK UNIFIED IDEOGRAPH-6EFF}", "return\r\nhere"]
+    texts = ['She says "no"', "line\nbreak", "tab\t, \N{CJK UNIFIED IDEOGRAPH-6EFF}", "return\r\nhere", "and\rhere"]
     rows = [Prediction(f"clip{n}", text, "b", "a1") for n, text in enumerate(texts)]
     write(tmp_path / "new" / "out.csv", rows)
     with (tmp_path / "new" / "out.csv").open(encoding="utf-8", newline="") as file:

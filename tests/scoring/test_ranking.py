@@ -164,9 +164,9 @@ def test_a_report_is_ranked_by_people_and_each_case():
 def test_writers_are_read_from_a_transcript(tmp_path):
     """One line a verdict; exchanged lines have them exchanged and are passed over."""
     lines = [
-        {"row": 1, "order": "forward", "writers": ["x", "y"]},
-        {"row": 1, "order": "exchanged", "writers": ["y", "x"]},
-        {"row": 2, "order": "forward", "writers": [None, None]},
+        {"key": "00001:c", "order": "forward", "writers": ["x", "y"]},
+        {"key": "00001:c", "order": "exchanged", "writers": ["y", "x"]},
+        {"key": "00002:c", "order": "forward", "writers": [None, None]},
     ]
     path = tmp_path / "m.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

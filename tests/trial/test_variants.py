@@ -83,7 +83,7 @@ def test_prompts_that_describe_describe_what_they_are_given(hearing):
     hearing.pytester.makeconftest(CONFTEST.replace("PROMPTS", "('S2',)"))
     hearing.run("-k", "hearing and S2 and toy", "--emoprefer-audit").assert_outcomes(passed=3)
     told = (hearing.pytester.path / ".emoprefer/transcripts/hearing-S2-toy-mismatched.jsonl").read_text()
-    assert "heard c6" in next(line for line in told.splitlines() if '"row": 0' in line)
+    assert "heard c6" in next(line for line in told.splitlines() if '"row": 1,' in line)
     blind = (hearing.pytester.path / ".emoprefer/transcripts/hearing-S2-toy-blind.jsonl").read_text()
     assert "heard nothing" in blind
     assert "heard c" not in blind

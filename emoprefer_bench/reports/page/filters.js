@@ -82,7 +82,7 @@ function search(pairs, rows, rounds, words) {
   const hits = pairs.texts.map((text) => pattern.test(text));
   const answers = (steps, row) => steps[row]?.some((text, i) => i % 2 && hits[text]);
   return (row) =>
-    pattern.test(rows.keys[row]) ||
+    pattern.test(pairs.clips[rows.clips[row]].name) ||
     ["a1", "a2", "subtitle"].some((column) => hits[rows[column][row]]) ||
     rounds.some((one) => ORDERS.some((order) => answers(one[order].steps, row)));
 }

@@ -10,7 +10,7 @@ function pairCard(report, pairs, filter, row, select) {
   const rounds = one ? pairs.cases[one.id] : [];
   const label = rows.labels[row];
   const clip = rows.clips[row];
-  const head = el("h3", { id: `pair-${row}` }, said(pairs.clips[clip].name), el("small", {}, `row ${row}`));
+  const head = el("h3", { id: `pair-${row}` }, said(pairs.clips[clip].name), el("small", {}, `row ${row + 1}`));
   return el(
     "article",
     { class: "pair", "aria-labelledby": head.id },
@@ -153,7 +153,7 @@ function verdictTable(report, pairs, dataset, row, label, select) {
       ];
     });
   return table(
-    `Verdicts on row ${row}`,
+    `Verdicts on row ${row + 1}`,
     ["Judge", "Verdict", label === "-" ? "" : "As people", "When exchanged", "", "Answer was"],
     lines,
   );

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote
 
 from emoprefer_bench.media.plan import SOUND_ENDINGS
+from emoprefer_bench.pairs import row_of
 from emoprefer_bench.reports.forms import FormError
 from emoprefer_bench.verdicts import Provenance
 
@@ -66,8 +67,8 @@ def browsable(document: Document, transcripts: Path | None, beside: Path | None)
         if "verdicts" in case:
             rounds = [_round(one) for one in case["verdicts"]]
             found.index["cases"][case["id"]] = rounds
-            for line in _lines(case, transcripts, document["datasets"][case["dataset"]]["keys"]):
-                _add(found, case, line, beside)
+            for row, line in _lines(case, transcripts, document["datasets"][case["dataset"]]["keys"]):
+                _add(found, case, row, line, beside)
     return found
 
 
@@ -98,8 +99,8 @@ def _ordered(verdicts: Sequence[Label | None], provenances: Sequence[Provenance 
     }
 
 
-def _lines(case: ReportedCase, transcripts: Path | None, keys: list[str]) -> Iterator[Plain]:
-    """Give the lines of a case's transcript; none where there is no such file."""
+def _lines(case: ReportedCase, transcripts: Path | None, keys: list[str]) -> Iterator[tuple[int, Plain]]:
+    """Give the lines of a case's transcript, each with its row; none where there is no such file."""
     transcript = case.get("transcript")
     path = transcripts / Path(transcript).name if transcripts and transcript else None
     if path is None or not path.is_file():
@@ -108,7 +109,8 @@ def _lines(case: ReportedCase, transcripts: Path | None, keys: list[str]) -> Ite
         for number, text in enumerate(file, start=1):
             try:
                 line = json.loads(text)
-                belongs = keys[line["row"]] == line["key"] and line["round"] < len(case["verdicts"])
+                row = row_of(line["key"])
+                belongs = keys[row] == line["key"] and line["round"] < len(case["verdicts"])
             except (ValueError, KeyError, IndexError, TypeError):
                 belongs = False
             if not belongs:
@@ -116,11 +118,11 @@ def _lines(case: ReportedCase, transcripts: Path | None, keys: list[str]) -> Ite
                     f"{path}, line {number}: is no verdict of {case['id']} in this report: the transcripts are of "
                     "another run, or cut short; put the report's own beside it, or move these away"
                 )
-            yield line
+            yield row, line
 
 
-def _add(found: Browsable, case: ReportedCase, line: Plain, beside: Path | None) -> None:
-    rows, row = found.index["datasets"][case["dataset"]], line["row"]
+def _add(found: Browsable, case: ReportedCase, row: int, line: Plain, beside: Path | None) -> None:
+    rows = found.index["datasets"][case["dataset"]]
     exchanged = line["order"] == ORDERS[1]
     steps = [found.number(text) for step in line["steps"] for text in (step["asked"], step["answer"])]
     found.index["cases"][case["id"]][line["round"]][line["order"]]["steps"][row] = steps
