@@ -108,3 +108,14 @@ def test_what_is_no_report_is_refused_in_one_line(tmp_path, content, message):
         reading.read(path)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
+
+
+def test_subsets_are_one_a_row():
+    """A list that lacks some would part the scores of other rows; a report made before there were any is whole."""
+    document = _spoilt(lambda d: d["datasets"]["toy"].update(subsets=["s", None, "t", None, "s", "t"]))
+    assert reading.checked(document, "here")["datasets"]["toy"]["subsets"][2] == "t"
+    document["datasets"]["toy"]["subsets"].pop()
+    with pytest.raises(reading.DocumentError, match="data set toy has 5 subsets for 6 rows"):
+        reading.checked(document, "here")
+    del document["datasets"]["toy"]["subsets"], document["datasets"]["toy"]["warnings"]
+    assert reading.checked(valid(document), "here") == document
