@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emoprefer_bench.pairs import EXCHANGED, LABELS
 from emoprefer_bench.scoring.counts import FIRST, NONE, SAME, SECOND, group_numbers, plain, ratio, table
 from emoprefer_bench.scoring.metrics import case_metrics
-from emoprefer_bench.scoring.statistics import DRAWS, cluster_bootstrap, cohen_kappa, wilson
+from emoprefer_bench.scoring.statistics import cluster_intervals, cohen_kappa, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -26,12 +26,12 @@ FOLDS = 5
 
 
 def position_bias(
-    rounds: Sequence[Verdicts], clips: Sequence[Hashable], *, draws: int = DRAWS, seed: int = 0
+    rounds: Sequence[Verdicts], clips: Sequence[Hashable], *, fixed: bool = False
 ) -> dict[str, Any]:
     """Measure how much a judge goes by the slot in which a text stands.
 
-    - `first_slot`: the `share` of a1 among the a1 and a2 of both orders (0.5: no preference), with its `interval` by a
-      bootstrap of clips.
+    - `first_slot`: the `share` of a1 among the a1 and a2 of both orders (0.5: no preference), with its `interval` over
+      clips, that of `emoprefer_bench.scoring.statistics.cluster_intervals` (which says what is `fixed`).
     - `flips`: `flips[forward][exchanged]` counts the rows read in both orders; `unread` are the others.
     - `consistency`: the share of read rows whose exchanged verdict is the exchange of the forward one, and
       `consistency_without_ties` the same of the rows where both verdicts name a text.
@@ -48,7 +48,7 @@ def position_bias(
     read, named = flips.sum(), flips[:SAME, :SAME].sum()
     agreed = flips[FIRST, SECOND] + flips[SECOND, FIRST]
     unlabelled = [None] * len(clips)
-    bounds = cluster_bootstrap(unlabelled, rounds, clips, metrics=["first_slot"], draws=draws, seed=seed)["first_slot"]
+    bounds = cluster_intervals(unlabelled, rounds, clips, metrics=["first_slot"], fixed=fixed)["first_slot"]
     return {
         "first_slot": {
             "share": case_metrics(unlabelled, rounds)["first_slot"]["mean"],

@@ -37,7 +37,9 @@ def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> 
     verdicts = [_verdicts(one, rows) for one in rounds]
     readings = [reading for one in rounds for reading in (*one.forward, *one.exchanged) if reading]
     return {
-        **measured([pair.label for pair in answered], [pair.clip.name for pair in answered], verdicts),
+        **measured(
+            [pair.label for pair in answered], [pair.clip.name for pair in answered], verdicts, fixed=control
+        ),
         "provenance": dict(Counter[str](reading.provenance for reading in readings)),
         "slices": bias.slices(answered, verdicts[0].forward),
         "comparisons": [] if control else comparisons.with_controls(answered, verdicts),
@@ -64,10 +66,15 @@ def _mirrored(reading: Reading | None) -> Reading | None:
     return Reading(label, reading.provenance, EXCHANGED[reading.reference])
 
 
-def measured(labels: Sequence[Label | None], clips: Sequence[str], rounds: Sequence[Verdicts]) -> Measured:
-    """All that verdicts, labels and clips alone give: scores with intervals, policies, bounds and position bias."""
+def measured(
+    labels: Sequence[Label | None], clips: Sequence[str], rounds: Sequence[Verdicts], *, fixed: bool = False
+) -> Measured:
+    """All that verdicts, labels and clips alone give: scores with intervals, policies, bounds and position bias.
+
+    `fixed` is a judge that goes by slots and texts alone (`emoprefer_bench.scoring.statistics.cluster_intervals`).
+    """
     spreads = metrics.case_metrics(labels, rounds)
-    intervals = statistics.cluster_bootstrap(labels, rounds, clips)
+    intervals = statistics.cluster_intervals(labels, rounds, clips, fixed=fixed)
     return {
         "rows": len(labels),
         "labelled": sum(label is not None for label in labels),
@@ -77,7 +84,7 @@ def measured(labels: Sequence[Label | None], clips: Sequence[str], rounds: Seque
             "reference": _bounds(labels, rounds, metrics.REFERENCE),
             "strict": _bounds(labels, rounds, metrics.STRICT),
         },
-        "bias": bias.position_bias(rounds, clips),
+        "bias": bias.position_bias(rounds, clips, fixed=fixed),
     }
 
 

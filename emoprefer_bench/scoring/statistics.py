@@ -1,4 +1,4 @@
-"""How sure a score is, and whether two judges (or two runs of one) differ, drawing clips rather than rows.
+"""How sure a score is, and whether two judges (or two runs of one) differ, going by clips rather than rows.
 
 Rows that share a clip also share its description and its difficulty, so they are no independent evidence. Everything
 here is seeded, does not depend on the order of the rows, and returns plain floats, with None for what is undefined.
@@ -6,6 +6,7 @@ here is seeded, does not depend on the order of the rows, and returns plain floa
 
 from __future__ import annotations
 
+import itertools
 import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal, TypedDict
@@ -14,18 +15,27 @@ import numpy as np
 
 from emoprefer_bench.document.cases import METRICS
 from emoprefer_bench.scoring.counts import group_numbers, plain, ratio, table, tables
+from emoprefer_bench.scoring.intervals import (
+    NO_LABELS,
+    difference_interval,
+    first_minus_second,
+    over_rounds,
+    score_interval,
+    wilson_bounds,
+)
 from emoprefer_bench.scoring.metrics import metric_from_tables
-from emoprefer_bench.scoring.resampling import exchanged, interval, resampled
+from emoprefer_bench.scoring.resampling import exchanged
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from emoprefer_bench.pairs import Label
-    from emoprefer_bench.scoring.counts import Floats
-    from emoprefer_bench.scoring.resampling import Interval
-    from emoprefer_bench.verdicts import Verdicts
+    from emoprefer_bench.scoring.counts import Floats, Verdicts
+    from emoprefer_bench.scoring.intervals import Interval
 
 DRAWS = 10_000
+MOST_DRAWS = 1_000_000
+_DRAWS_UNDER_ALPHA = 50
 _ROUNDING = 1e-9
 _ROWS_AT_ONCE = 1024
 
@@ -71,10 +81,7 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     """Wilson's score interval of a share of independent trials; None without any (Wilson, JASA 22, 1927)."""
     if n == 0:
         return None
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    centre = (successes + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * math.sqrt(successes * (n - successes) / n + z * z / 4)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return wilson_bounds(successes / n, n, NormalDist().inv_cdf((1 + confidence) / 2))
 
 
 def cohen_kappa(first: Sequence[Label | None], second: Sequence[Label | None]) -> float | None:
@@ -101,25 +108,23 @@ def mcnemar_exact(
     return min(1.0, 2 * _upper_half_binomial(max(first_only, second_only), n))
 
 
-def cluster_bootstrap(
+def cluster_intervals(
     labels: Sequence[Label | None],
     rounds: Sequence[Verdicts],
     clips: Sequence[Hashable],
     *,
     metrics: Sequence[str] = METRICS,
-    draws: int = DRAWS,
-    seed: int = 0,
     confidence: float = 0.95,
+    fixed: bool = False,
 ) -> dict[str, Interval]:
-    """Find the interval of every metric (its mean over rounds) by a bootstrap that draws clips with all their rows.
+    """Find the interval of every metric (its mean over rounds), taking clips and not rows for the evidence.
 
-    How the bounds are placed, and why: `emoprefer_bench.scoring.resampling.interval`. None with fewer than two clips
-    or where the metric is undefined.
+    How the bounds are placed, and why: `emoprefer_bench.scoring.intervals`. None with fewer than two clips or where the
+    metric is undefined. `fixed` says that the judge goes by the slots and the texts alone, as the controls do: a metric
+    that asks for no label is then what it is on all clips, and has no bounds but itself.
     """
-    groups = group_numbers(clips)
-    totals = resampled(tables(labels, rounds, groups), draws, seed)
-    size = int(groups.max(initial=-1)) + 1
-    return {name: interval(_over_rounds(totals, name), size, confidence) for name in metrics}
+    counted = tables(labels, rounds, group_numbers(clips))
+    return {name: score_interval(counted, name, confidence, fixed=fixed and name in NO_LABELS) for name in metrics}
 
 
 def paired_difference(
@@ -135,11 +140,11 @@ def paired_difference(
 ) -> dict[str, Difference]:
     """Compare two judges, or two runs, on the same rows: for each metric the difference, judge minus other.
 
-    The interval is that of `cluster_bootstrap`, of the difference. p is from a randomisation test: if there were
+    The interval is `emoprefer_bench.scoring.intervals.difference_interval`. p is from a randomisation test: if there were
     nothing between the two, it would not matter who gave which verdicts on a clip, so the difference is compared with
     those after exchanging the verdicts of each clip by a coin (Noreen, Computer-Intensive Methods, 1989; Yeh, COLING
-    2000). It holds its level with few changed rows, which a p read off the bootstrap does not quite, and for accuracy
-    with one row a clip it is McNemar's exact test. That one is given beside, for accuracies of single rounds, and takes
+    2000). It holds its level with few changed rows, which a p read off a bootstrap does not quite, and for accuracy with
+    one row a clip it is McNemar's exact test. That one is given beside, for accuracies of single rounds, and takes
     every row for independent. Only the rounds that both have are compared, in their order.
     """
     compared = _Comparison(labels, clips, judge, other, draws=draws, seed=seed)
@@ -164,18 +169,25 @@ def drop_test(
     at all, is under `alpha`. `inconclusive`: it is beyond the tolerance, but these rows can't tell it from noise, or
     the metric is undefined in a run. `pass`: it is not beyond.
 
-    The test is not against "a drop within the tolerance": with 574 rows of which 5% flip anyhow, that would let half of
-    all true drops of 5 points pass at a tolerance of 2. Mind that verdicts flipped at random, whatever they were, do
+    A drop beyond the tolerance is tested by as many draws as its `alpha` asks for, so that one that is far smaller than
+    1 / `draws` can be reached, too. How many these are is known before any is made, so that p stays exact.
+
+    The test is not against "a drop within the tolerance": with 574 rows of which 5% differ anyhow, that would let half
+    of all true drops of 5 points pass at a tolerance of 2. Mind that verdicts flipped at random, whatever they were, do
     lower a judge that is better than chance: 5% of them cost one at 0.67 about 1.7 points, which is a true drop.
     """
     compared = _Comparison(labels, clips, before, after, draws=draws, seed=seed)
     found = compared.difference(metric, 0.95)
-    drop, p = found["difference"], found["p_one_sided"]
+    drop, p, null = found["difference"], found["p_one_sided"], compared.null(metric)
+    beyond = drop is not None and drop > tolerance + _ROUNDING
+    if drop is not None and beyond:
+        null = compared.null(metric, draws_for(alpha, draws))
+        p = _share_as_extreme(null, drop)
     rows = compared.rows(metric)
     outcome: Literal["pass", "fail", "inconclusive"] = "pass"
     if drop is None or p is None:
         outcome = "inconclusive"
-    elif drop > tolerance + _ROUNDING:
+    elif beyond:
         outcome = "fail" if p < alpha else "inconclusive"
     return {
         "metric": metric,
@@ -187,9 +199,26 @@ def drop_test(
         "tolerance": tolerance,
         "alpha": alpha,
         "rows": rows,
-        "smallest_visible_drop": smallest_visible_drop(compared.null(metric), rows, alpha),
+        "smallest_visible_drop": smallest_visible_drop(null, rows, alpha),
         "outcome": outcome,
     }
+
+
+def draws_for(alpha: float, fewest: int = DRAWS) -> int:
+    """How many draws tell whether p is under `alpha`: 50 would reach it by chance, so that it is known to a seventh.
+
+    No more than a million: enough for a p of 0.00005.
+    """
+    return max(fewest, min(MOST_DRAWS, math.ceil(_DRAWS_UNDER_ALPHA / alpha)))
+
+
+def share_of_level(level: float, tests: int) -> float:
+    """Give each of so many tests its share of a level for all of them: 1 - (1 - level) ^ (1 / tests) (Sidak, 1967).
+
+    Where the tests know nothing of each other, one of them or more is under its share in `level` of all runs without
+    any change. Where they do, as two metrics of one case, it is no more than that.
+    """
+    return -math.expm1(math.log1p(-level) / max(1, tests))
 
 
 def smallest_visible_drop(null: Floats, rows: int, alpha: float = 0.01) -> float | None:
@@ -210,7 +239,7 @@ def smallest_visible_drop(null: Floats, rows: int, alpha: float = 0.01) -> float
 
 
 class _Comparison:
-    """Two judges on the same rows, counted once for all metrics: observed, resampled by clip, exchanged by clip."""
+    """Two judges on the same rows, counted once for all metrics: observed, and exchanged by clip."""
 
     def __init__(
         self,
@@ -226,23 +255,25 @@ class _Comparison:
         groups = group_numbers(clips)
         self.labels = labels
         self.judges = first[:shared], second[:shared]
-        self.clips = int(groups.max(initial=-1)) + 1
-        by_clip = np.stack([tables(labels, judge, groups) for judge in self.judges], axis=1)
-        self.observed = by_clip.sum(0)
-        self.resampled = resampled(by_clip, draws, seed)
-        self.exchanged = exchanged(by_clip, draws, seed)
+        self.by_clip = np.stack([tables(labels, judge, groups) for judge in self.judges], axis=1)
+        self.observed = self.by_clip.sum(0)
+        self.blocks = exchanged(self.by_clip, seed, draws)
+        self.exchanged = next(self.blocks)
 
     def rows(self, name: str) -> int:
         """Count the rows that the metric is about."""
         return int((~np.isnan(self._by_row(self.judges[0], name))).any(-1).sum())
 
-    def null(self, name: str) -> Floats:
-        """Return the differences that exchanging verdicts at random gives, one a draw."""
-        return _first_minus_second(self.exchanged, name)
+    def null(self, name: str, draws: int = 0) -> Floats:
+        """Return the differences that exchanging verdicts at random gives, one a draw; at least so many, once."""
+        found = [first_minus_second(self.exchanged, name)]
+        blocks = -(-draws // len(self.exchanged)) - 1
+        found += [first_minus_second(block, name) for block in itertools.islice(self.blocks, max(0, blocks))]
+        return np.concatenate(found)
 
     def difference(self, name: str, confidence: float) -> Difference:
-        score, other = (plain(_over_rounds(judge, name)) for judge in self.observed)
-        found = plain(_first_minus_second(self.observed, name))
+        first, second = (plain(over_rounds(judge, name)) for judge in self.observed)
+        found = plain(first_minus_second(self.observed, name))
         p_two_sided = p_one_sided = None
         if found is not None:
             null = self.null(name)
@@ -252,7 +283,7 @@ class _Comparison:
             "score": score,
             "other": other,
             "difference": found,
-            "interval": interval(_first_minus_second(self.resampled, name), self.clips, confidence),
+            "interval": difference_interval(self.by_clip, name, confidence),
             "p_two_sided": p_two_sided,
             "p_one_sided": p_one_sided,
             "mcnemar": self._mcnemar(name),
@@ -279,18 +310,6 @@ class _Comparison:
             by_row = tables(labels, [one.part(rows) for one in judge], np.arange(len(labels)))
             found.append(metric_from_tables(by_row, name))
         return np.concatenate(found)
-
-
-def _over_rounds(counted: Floats, name: str) -> Floats:
-    """Average a metric over rounds, from tables (..., rounds, 2, 2, 4, 4); NaN if one is undefined or none is there."""
-    values = metric_from_tables(counted, name)
-    return ratio(values.sum(-1), values.shape[-1])
-
-
-def _first_minus_second(counted: Floats, name: str) -> Floats:
-    """Subtract the metrics of two judges, from tables (..., 2 judges, rounds, 2, 2, 4, 4)."""
-    values = _over_rounds(counted, name)
-    return np.asarray(values[..., 0] - values[..., 1])
 
 
 def _share_as_extreme(null: Floats, observed: float) -> float:
