@@ -25,9 +25,7 @@ LENGTH_BINS = (0, 10, 25, 50)  # lower bounds of the bins of |difference|, in wo
 FOLDS = 5
 
 
-def position_bias(
-    rounds: Sequence[Verdicts], clips: Sequence[Hashable], *, fixed: bool = False
-) -> dict[str, Any]:
+def position_bias(rounds: Sequence[Verdicts], clips: Sequence[Hashable], *, fixed: bool = False) -> dict[str, Any]:
     """Measure how much a judge goes by the slot in which a text stands.
 
     - `first_slot`: the `share` of a1 among the a1 and a2 of both orders (0.5: no preference), with its `interval` over

@@ -37,9 +37,7 @@ def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> 
     verdicts = [_verdicts(one, rows) for one in rounds]
     readings = [reading for one in rounds for reading in (*one.forward, *one.exchanged) if reading]
     return {
-        **measured(
-            [pair.label for pair in answered], [pair.clip.name for pair in answered], verdicts, fixed=control
-        ),
+        **measured([pair.label for pair in answered], [pair.clip.name for pair in answered], verdicts, fixed=control),
         "provenance": dict(Counter[str](reading.provenance for reading in readings)),
         "slices": bias.slices(answered, verdicts[0].forward),
         "comparisons": [] if control else comparisons.with_controls(answered, verdicts),

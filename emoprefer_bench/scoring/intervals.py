@@ -1,8 +1,8 @@
 """How sure a score is: Wilson's interval on as many independent rows as the clips are worth.
 
-Rows that share a clip are no independent evidence. How much evidence they are is read off the score itself, left out
-one clip at a time. Nothing is drawn, so the same rows give the same bounds, in whatever order. How often the bounds hold
-the truth, and what else was tried, is in docs/statistics.md.
+Rows that share a clip are no independent evidence. How much evidence they are is read off the score itself, leaving
+out one clip at a time. Nothing is drawn, so the same rows give the same bounds, in whatever order. How often the bounds
+hold the truth, and what else was tried, is in docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ def score_interval(by_clip: Floats, name: str, confidence: float = 0.95, *, fixe
 def difference_interval(by_clip: Floats, name: str, confidence: float = 0.95) -> Interval:
     """Find the interval of a metric's difference, first minus second, from tables (clips, 2 judges, rounds, ...).
 
-    It is that of a score, (1 + difference) / 2. Few clips tell the two apart, and a variance of few is too small: so two
-    more are added that changed as much as those did, one for the better and one for the worse (for single rows: Bonett
-    and Price, Journal of Educational and Behavioral Statistics 37, 2012). Where nothing changed, they are two clips that
-    changed altogether.
+    It is that of a score, (1 + difference) / 2. Where few clips tell the two apart, the variance of these few is too
+    small: so two more are added that differ as much as those do, one for the better and one for the worse (for single
+    rows: Bonett and Price, Journal of Educational and Behavioral Statistics 37, 2012). Where no clip does, the two
+    differ altogether.
     """
     left = _leave_out(by_clip, name, first_minus_second)
     if left is None:
@@ -143,7 +143,7 @@ def _leave_out(by_clip: Floats, name: str, value: Callable[[Floats, str], Floats
     """
     kinds, count = kinds_of(by_clip)
     alone = (~np.isnan(metric_from_tables(kinds, name))).reshape(len(kinds), -1).any(-1)
-    total = np.tensordot(count.astype(np.float64), kinds, 1)
+    total = (kinds * count.reshape(-1, *[1] * (kinds.ndim - 1))).sum(0)
     found, clips = plain(value(total, name)), int(count[alone].sum())
     if found is None or clips < _FEWEST_CLIPS:
         return None

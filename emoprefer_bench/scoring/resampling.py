@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -21,27 +22,27 @@ def exchanged(by_clip: Floats, seed: int, draws: int) -> Iterator[Floats]:
     Yields one array (draws, 2, ...) after another, without an end, the same ones for the same clips in any order.
     """
     rng = np.random.default_rng(seed)
-    shape, change = by_clip.shape[1:], (by_clip[:, 1] - by_clip[:, 0]).reshape(len(by_clip), -1).astype(np.float32)
-    change = change[change.any(-1)]
-    kinds, count = kinds_of(change)
-    change = np.repeat(kinds, count, axis=0)  # sorted, so that the order of the clips doesn't matter
-    cells = change.any(0)
+    shape, change = by_clip.shape[1:], (by_clip[:, 1] - by_clip[:, 0]).reshape(len(by_clip), -1)
+    kinds, count = kinds_of(change[change.any(-1)])
+    sorted_change = np.repeat(kinds, count, axis=0)  # so that the order of the clips doesn't matter
+    cells = sorted_change.any(0)
+    coins = functools.partial(_coins, rng, draws, sorted_change[:, cells].astype(np.float32))
     first, second = by_clip.sum(0)
     while True:
         moved = np.zeros((draws, change.shape[1]))
-        moved[:, cells] = _coins(rng, draws, change[:, cells])
-        moved = moved.reshape(draws, *shape[1:])
-        yield np.stack([first + moved, second - moved], axis=1)
+        moved[:, cells] = coins()
+        taken = moved.reshape(draws, *shape[1:])
+        yield np.stack([first + taken, second - taken], axis=1)
 
 
-def kinds_of(tables: Floats) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Find the distinct tables of an array (n, ...) and how often each occurs. Comparing bytes is fast."""
+def kinds_of(tables: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """Find the distinct tables of counts (n, ...), sorted, and how often each occurs. Comparing bytes is fast."""
     exact = np.ascontiguousarray(tables, dtype=np.float32)
     if not exact.size:  # no rows, or no rounds
-        return exact[:1], np.full(len(exact[:1]), len(exact))
+        return tables[:1], np.full(len(tables[:1]), len(tables))
     as_bytes = exact.reshape(len(exact), -1).view(np.dtype((np.void, exact[0].nbytes))).ravel()
     _, where, count = np.unique(as_bytes, return_index=True, return_counts=True)
-    return exact[where], count
+    return tables[where], count
 
 
 def _coins(rng: np.random.Generator, draws: int, change: NDArray[np.float32]) -> NDArray[np.float32]:

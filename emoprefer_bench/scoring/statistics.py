@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from emoprefer_bench.pairs import Label
-    from emoprefer_bench.scoring.counts import Floats, Verdicts
+    from emoprefer_bench.scoring.counts import Floats
     from emoprefer_bench.scoring.intervals import Interval
+    from emoprefer_bench.verdicts import Verdicts
 
 DRAWS = 10_000
 MOST_DRAWS = 1_000_000
@@ -140,12 +141,12 @@ def paired_difference(
 ) -> dict[str, Difference]:
     """Compare two judges, or two runs, on the same rows: for each metric the difference, judge minus other.
 
-    The interval is `emoprefer_bench.scoring.intervals.difference_interval`. p is from a randomisation test: if there were
-    nothing between the two, it would not matter who gave which verdicts on a clip, so the difference is compared with
-    those after exchanging the verdicts of each clip by a coin (Noreen, Computer-Intensive Methods, 1989; Yeh, COLING
-    2000). It holds its level with few changed rows, which a p read off a bootstrap does not quite, and for accuracy with
-    one row a clip it is McNemar's exact test. That one is given beside, for accuracies of single rounds, and takes
-    every row for independent. Only the rounds that both have are compared, in their order.
+    The interval is `emoprefer_bench.scoring.intervals.difference_interval`. p is from a randomisation test: if there
+    were nothing between the two, it would not matter who gave which verdicts on a clip, so the difference is compared
+    with those after exchanging the verdicts of each clip by a coin (Noreen, Computer-Intensive Methods, 1989; Yeh,
+    COLING 2000). It holds its level with few changed rows, which a p read off a bootstrap does not quite, and for
+    accuracy with one row a clip it is McNemar's exact test. That one is given beside, for accuracies of single rounds,
+    and takes every row for independent. Only the rounds that both have are compared, in their order.
     """
     compared = _Comparison(labels, clips, judge, other, draws=draws, seed=seed)
     return {name: compared.difference(name, confidence) for name in metrics}
@@ -272,7 +273,7 @@ class _Comparison:
         return np.concatenate(found)
 
     def difference(self, name: str, confidence: float) -> Difference:
-        first, second = (plain(over_rounds(judge, name)) for judge in self.observed)
+        score, other = (plain(over_rounds(judge, name)) for judge in self.observed)
         found = plain(first_minus_second(self.observed, name))
         p_two_sided = p_one_sided = None
         if found is not None:

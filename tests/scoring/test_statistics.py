@@ -6,20 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import t as student
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from emoprefer_bench.scoring.counts import tables
-from emoprefer_bench.scoring.metrics import METRICS, metric_from_tables
-from emoprefer_bench.scoring.resampling import _expanded_tail, exchanged, interval, resampled
+from emoprefer_bench.scoring.metrics import METRICS
+from emoprefer_bench.scoring.resampling import exchanged
 from emoprefer_bench.scoring.statistics import (
-    cluster_bootstrap,
+    MOST_DRAWS,
+    cluster_intervals,
     cohen_kappa,
+    draws_for,
     drop_test,
     mcnemar_exact,
     paired_difference,
+    share_of_level,
     smallest_visible_drop,
     wilson,
 )
@@ -37,35 +38,6 @@ def one_way(forward: list[Any], back: list[Any] | None = None) -> Verdicts:
     """One round whose two readings are alike."""
     back = forward if back is None else back
     return Verdicts(forward, back, forward, back)
-
-
-class World:
-    """Judged pairs on clips: rows of a clip share how hard it is, and some answers can't be read."""
-
-    def __init__(self, rng: np.random.Generator, clips: int, skill: float = 0.67) -> None:
-        self.clip = np.repeat(np.arange(clips), rng.choice([1, 1, 2, 3, 5], clips))
-        rows = len(self.clip)
-        self.label = rng.choice(3, rows, p=[0.5, 0.4, 0.1])
-        self.easy = rng.beta(3 * skill, 3 * (1 - skill), clips)[self.clip]
-        turned = np.where(self.label == 2, 2, 1 - self.label)
-        self.reference = [self.judged(rng, label) for label in (self.label, turned)]
-        self.strict = [np.where(rng.random(rows) < 0.1, 3, verdict) for verdict in self.reference]
-
-    def judged(self, rng: np.random.Generator, label: np.ndarray) -> np.ndarray:
-        """Verdicts that are right as often as the clip is easy, and lean to the first slot when wrong."""
-        rows = len(label)
-        guess = np.where(rng.random(rows) < 0.12, 2, (rng.random(rows) > 0.7).astype(int))
-        return np.where(rng.random(rows) < self.easy, label, guess)
-
-    @property
-    def labels(self) -> list[Any]:
-        """What people preferred, in words."""
-        return words(self.label)
-
-    @property
-    def verdicts(self) -> Verdicts:
-        """One round of both readings."""
-        return Verdicts(*(words(codes) for codes in (*self.strict, *self.reference)))
 
 
 class Runs:
@@ -95,7 +67,7 @@ class Runs:
     def tested(self, **options: Any) -> Any:
         """The second run held against the first."""
         return drop_test(
-            words(self.label), self.clips, self.baseline, self.current, tolerance=0.02, draws=300, **options
+            words(self.label), self.clips, self.baseline, self.current, tolerance=0.02, **{"draws": 300, **options}
         )
 
 
@@ -170,97 +142,33 @@ def test_mcnemar_of_many_rows_neither_overflows_nor_rounds_away() -> None:
     assert 0 < mcnemar_exact(5_500, 4_500) < 1e-20
 
 
-def test_intervals_cover_the_truth() -> None:
-    """Of 1,000 data sets with rows that share clips, 93-97% of the intervals hold the truth, for every metric."""
-    rng = np.random.default_rng(4)
-    truth = metrics_of(World(rng, 400_000))
-    hits = dict.fromkeys(METRICS, 0)
-    for _ in range(1_000):
-        world = World(rng, 150)
-        found = cluster_bootstrap(world.labels, [world.verdicts], world.clip.tolist(), draws=500)
-        for name, bounds in found.items():
-            hits[name] += bounds is not None and bounds[0] <= truth[name] <= bounds[1]
-    assert all(930 <= count <= 970 for count in hits.values()), hits
-
-
-def metrics_of(world: World) -> dict[str, float]:
-    """The metrics of one world, as numbers."""
-    counted = tables(world.labels, [world.verdicts])
-    return {name: float(metric_from_tables(counted, name)[0, 0]) for name in METRICS}
-
-
-def test_intervals_that_ignore_clips_would_be_too_narrow() -> None:
-    """Copies of a row on one clip add no certainty: the interval is that of the clips, not of the rows."""
-    rng = np.random.default_rng(5)
-    labels, verdicts = words(rng.integers(0, 2, 200)), words(rng.integers(0, 2, 200))
-    once = cluster_bootstrap(labels, [one_way(verdicts)], list(range(200)), metrics=["acc2"])["acc2"]
-    copied = cluster_bootstrap(labels * 5, [one_way(verdicts * 5)], list(range(200)) * 5, metrics=["acc2"])["acc2"]
-    as_rows = cluster_bootstrap(labels * 5, [one_way(verdicts * 5)], list(range(1000)), metrics=["acc2"])["acc2"]
-    assert once == copied
-    assert once is not None
-    assert as_rows is not None
-    assert (once[1] - once[0]) / (as_rows[1] - as_rows[0]) == pytest.approx(5**0.5, rel=0.1)
-
-
-def test_intervals_are_seeded_and_blind_to_the_order_of_rows() -> None:
-    """The same rows in another order give the same interval, and another seed a slightly different one."""
-    world = World(np.random.default_rng(6), 80)
-    order = np.random.default_rng(7).permutation(len(world.clip))
-    labels, clips = words(world.label[order]), world.clip[order].tolist()
-    shuffled = Verdicts(*(words(codes[order]) for codes in (*world.strict, *world.reference)))
-    found = cluster_bootstrap(world.labels, [world.verdicts], world.clip.tolist(), draws=500)
-    assert cluster_bootstrap(labels, [shuffled], clips, draws=500) == found
-    assert cluster_bootstrap(labels, [shuffled], clips, draws=500, seed=1) != found
-
-
-def test_the_bootstrap_draws_clips_with_replacement() -> None:
-    """Every draw has as many clips as there are, and a clip's count varies as n draws of 1/n do."""
-    by_clip = np.eye(40)
-    totals = resampled(by_clip, 20_000, 0)
-    assert (totals.sum(-1) == 40).all()
-    assert totals.mean(0) == pytest.approx(np.ones(40), abs=0.04)
-    assert totals.var(0) == pytest.approx(np.full(40, 1 - 1 / 40), abs=0.06)
-
-
-def test_many_draws_are_made_in_parts() -> None:
-    """More draws than fit at once are all filled, each with all clips."""
-    by_clip = np.random.default_rng(8).integers(0, 9, (5_000, 3)).astype(float)
-    totals = resampled(by_clip, 1_001, 0)
-    assert totals.shape == (1_001, 3)
-    assert totals.mean(0) == pytest.approx(by_clip.sum(0), rel=0.01)
-
-
 def test_exchanging_judges_keeps_what_they_share() -> None:
     """Each clip's verdicts go to one judge or the other: the sum of the two never changes, and each is drawn evenly."""
     by_clip = np.random.default_rng(9).integers(0, 5, (12, 2, 4)).astype(float)
-    drawn = exchanged(by_clip, 4_000, 0)
+    drawn = next(exchanged(by_clip, 0, 4_000))
     assert drawn.shape == (4_000, 2, 4)
     assert np.array_equal(drawn.sum(1), np.broadcast_to(by_clip.sum((0, 1)), (4_000, 4)))
     assert drawn.mean(0) == pytest.approx(np.broadcast_to(by_clip.sum((0, 1)) / 2, (2, 4)), rel=0.05)
 
 
-def test_expanded_tail_follows_student() -> None:
-    """The tail is the normal one of Student's t, widened for the variance; with many clips it is the plain 2.5%."""
-    normal = student(10**9)
-    for clips in (8, 20, 100):
-        expected = normal.cdf(-student(clips - 1).ppf(0.975) * (clips / (clips - 1)) ** 0.5)
-        assert _expanded_tail(clips, 0.95) == pytest.approx(expected, abs=2e-4)
-    assert _expanded_tail(10**7, 0.95) == pytest.approx(0.025, abs=1e-6)
+def test_every_coin_falls_for_itself() -> None:
+    """Twenty clips of one change are exchanged as twenty coins fall, whatever part of the draws they are made in."""
+    by_clip = np.zeros((20, 2, 1))
+    by_clip[:, 0] = 1
+    first, second = itertools.islice(exchanged(by_clip, 1, 20_000), 2)
+    for drawn in (first, second):
+        assert drawn[:, 0, 0].mean() == pytest.approx(10, abs=0.1)
+        assert drawn[:, 0, 0].var() == pytest.approx(5, abs=0.2)
+    assert not np.array_equal(first, second)
+    assert np.corrcoef(first[:, 0, 0], second[:, 0, 0])[0, 1] == pytest.approx(0, abs=0.03)
 
 
-def test_an_interval_leaves_out_undefined_draws() -> None:
-    """NaN among the draws is left out; one clip, or no defined draw, gives no interval."""
-    values = np.array([np.nan, 1.0, 1.0, np.nan])
-    assert interval(values, 50, 0.95) == (1.0, 1.0)
-    assert interval(values, 1, 0.95) is None
-    assert interval(np.full(4, np.nan), 50, 0.95) is None
-
-
-def test_the_mean_over_rounds_is_bootstrapped() -> None:
-    """With several rounds the interval is that of their mean: two opposite rounds leave no doubt about accuracy."""
-    labels = ["a1", "a2"] * 20
-    rounds = [one_way(labels), one_way(["a2", "a1"] * 20)]
-    assert cluster_bootstrap(labels, rounds, list(range(40)), draws=200)["acc2"] == (0.5, 0.5)
+def test_the_draws_are_seeded_and_blind_to_the_order_of_clips() -> None:
+    """The same clips in another order give the same draws, another seed gives others."""
+    by_clip = np.random.default_rng(10).integers(0, 3, (300, 2, 4)).astype(float)
+    drawn = next(exchanged(by_clip, 0, 50))
+    assert np.array_equal(next(exchanged(by_clip[::-1], 0, 50)), drawn)
+    assert not np.array_equal(next(exchanged(by_clip, 1, 50)), drawn)
 
 
 def test_randomisation_is_mcnemar_for_accuracy_of_independent_rows() -> None:
@@ -316,12 +224,13 @@ def test_a_difference_has_two_sides() -> None:
 
 
 def test_a_judge_does_not_differ_from_itself() -> None:
-    """The same verdicts twice: every difference is 0, its interval is a point and p is 1, for every metric."""
-    world = World(np.random.default_rng(12), 60)
-    found = paired_difference(world.labels, world.clip.tolist(), [world.verdicts], [world.verdicts], draws=200)
+    """The same verdicts twice: every difference is 0 and p is 1; the interval is what two clips could make of it."""
+    runs = Runs(np.random.default_rng(12))
+    found = paired_difference(words(runs.label), runs.clips, runs.baseline, runs.baseline, draws=200)
     assert tuple(found) == METRICS
     for difference in found.values():
-        assert (difference["difference"], difference["interval"]) == (0.0, (0.0, 0.0))
+        assert difference["difference"] == 0.0
+        assert difference["interval"] == pytest.approx((-0.0049, 0.0049), abs=1e-4)
         assert difference["p_two_sided"] == difference["p_one_sided"] == 1.0
 
 
@@ -338,18 +247,18 @@ def test_only_shared_rounds_are_compared() -> None:
 
 
 def test_no_change_raises_no_alarm() -> None:
-    """With no true change, 574 rows and 5% of them flipping, under 1% of 2,000 runs fail at a tolerance of 2 points."""
+    """With no true change and two runs that differ on 5% of 574 rows, 1% of 1,000 fail, or what that may come to."""
     rng = np.random.default_rng(13)
-    failed = [Runs(rng, rows_a_clip=1 + trial % 2).tested(metric="waf2")["outcome"] == "fail" for trial in range(2_000)]
-    assert sum(failed) < 20
+    failed = [Runs(rng, rows_a_clip=1 + trial % 2).tested(metric="waf2")["outcome"] == "fail" for trial in range(1_000)]
+    assert sum(failed) <= 18
 
 
 @pytest.mark.parametrize("metric", ["waf2", "strict_acc2"])
 def test_a_true_drop_is_caught(metric: str) -> None:
     """With the same noise, a true drop of 5 points fails in at least 90% of runs."""
     rng = np.random.default_rng(14)
-    failed = [Runs(rng, drop=0.05).tested(metric=metric)["outcome"] == "fail" for _ in range(300)]
-    assert sum(failed) >= 270
+    failed = [Runs(rng, drop=0.05).tested(metric=metric)["outcome"] == "fail" for _ in range(200)]
+    assert sum(failed) >= 180
 
 
 def test_a_drop_within_the_tolerance_passes_however_sure() -> None:
@@ -386,7 +295,7 @@ def test_seven_lost_rows_are_seen() -> None:
 def test_the_smallest_visible_drop_is_the_first_significant_one() -> None:
     """A drop of just that size has p under alpha, and the next smaller one has not."""
     runs = Runs(np.random.default_rng(15))
-    visible = runs.tested(metric="acc2")["smallest_visible_drop"]
+    visible = runs.tested(metric="acc2", draws=10_000)["smallest_visible_drop"]
     null = np.sort(np.random.default_rng(16).binomial(30, 0.5, 10_000) * 2.0 - 30)
     assert visible * 563 == pytest.approx(round(visible * 563))
     assert 0.01 < visible < 0.03
@@ -401,6 +310,51 @@ def test_too_few_rows_show_no_drop_at_all() -> None:
     assert smallest_visible_drop(np.zeros(1_000), 6) is None
     assert smallest_visible_drop(np.zeros(1_000), 7) == 1.0
     assert smallest_visible_drop(np.zeros(1_000), 5, alpha=0.05) == 1.0
+
+
+def test_a_small_share_of_a_level_can_be_reached() -> None:
+    """Thirteen rows, all lost, have p = 1 / 8192: under a share of 0.00025 that 10,000 draws could hardly tell."""
+    labels = ["a1"] * 100
+    outcomes = []
+    for lost in (11, 13):
+        after = one_way(["a2"] * lost + ["a1"] * (100 - lost))
+        found = drop_test(
+            labels, list(range(100)), [one_way(labels)], [after], metric="acc2", tolerance=0, alpha=0.00025
+        )
+        assert found["p"] == pytest.approx(2.0**-lost, rel=0.3)
+        outcomes.append(found["outcome"])
+    assert outcomes == ["inconclusive", "fail"]
+
+
+def test_draws_are_made_where_they_are_needed() -> None:
+    """As many as tell a p of alpha, but no fewer than always, and no more than a million."""
+    assert draws_for(0.01) == 10_000
+    assert draws_for(0.00025) == 200_000
+    assert draws_for(1e-9) == MOST_DRAWS
+
+
+@pytest.mark.parametrize("draws", [9, 99])
+def test_p_is_exact_with_any_number_of_draws(draws: int) -> None:
+    """Without a change, p of few draws is under a level no more often than the level says."""
+    rng = np.random.default_rng(21)
+    clips = list(range(12))
+    found = []
+    for _ in range(1_000):
+        one, other = (one_way(words(rng.integers(0, 2, 12))) for _ in range(2))
+        difference = paired_difference(
+            ["a1"] * 12, clips, [one], [other], metrics=["acc2"], draws=draws, seed=len(found)
+        )
+        found.append(difference["acc2"]["p_one_sided"])
+    for level in (0.1, 0.2, 0.5):
+        assert np.mean(np.array(found) <= level) <= level + 0.03
+
+
+def test_shares_add_up_to_the_level() -> None:
+    """Forty independent tests at their shares raise an alarm as often as one at the level; one test has all of it."""
+    assert share_of_level(0.01, 1) == pytest.approx(0.01)
+    assert share_of_level(0.01, 0) == pytest.approx(0.01)
+    assert 1 - (1 - share_of_level(0.01, 40)) ** 40 == pytest.approx(0.01)
+    assert share_of_level(0.01, 40) == pytest.approx(0.00025, rel=0.01)
 
 
 def test_an_improvement_passes() -> None:
@@ -428,7 +382,7 @@ def test_edge_cases_are_plain_json(label: Any, verdict: Any, rows: int, rounds: 
     """Empty data, one row, one class, all ties, all unread: defined, without numpy's warnings, and plain JSON types."""
     labels, clips, judge = [label] * rows, list(range(rows)), [one_way([verdict] * rows)] * rounds
     found = [
-        cluster_bootstrap(labels, judge, clips, draws=30),
+        cluster_intervals(labels, judge, clips),
         paired_difference(labels, clips, judge, judge, draws=30),
         drop_test(labels, clips, judge, judge, metric="waf2", tolerance=0.02, draws=30),
     ]

@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.worlds import Regime, true_scores, worlds
 
 from emoprefer_bench.scoring.intervals import _leave_out, over_rounds, score_interval, student
-from emoprefer_bench.scoring.metrics import metric_from_tables
 from emoprefer_bench.scoring.statistics import NormalDist
 
 METRICS = ("acc2", "waf2", "waf3", "swap")
@@ -160,7 +159,9 @@ def main(sets: int = 4_000) -> None:
         for name, method in methods.items():
             found = misses(method, regime, sets if name in CLOSED else sets // 4, ("acc2", "waf2"))
             cells.append(", ".join(f"{100 * (1 - above - below):.1f}" for above, below, _ in found.values()))
-        print(f"| {regime.clips} | {regime.rows} | {regime.truth} | {regime.alike} |", " | ".join(cells), "|", flush=True)
+        print(
+            f"| {regime.clips} | {regime.rows} | {regime.truth} | {regime.alike} |", " | ".join(cells), "|", flush=True
+        )
     print(f"\nthe one that is used, {len(METRICS)} metrics, {sets // 4} data sets a regime\n")
     print("| clips | coverage: mean | least | most | truth above: mean | most | truth below: mean | most |")
     print("|---|---|---|---|---|---|---|---|")
