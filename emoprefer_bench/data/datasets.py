@@ -97,7 +97,7 @@ class Dataset:
 
     def described(self) -> Described:
         """Give what a report says of the data set, in plain JSON types; lists are in row order, texts stay out."""
-        return {
+        said: Described = {
             "name": self.name,
             "digest": self.digest,
             "rows": len(self.pairs),
@@ -109,12 +109,20 @@ class Dataset:
             "subsets": self.subsets,
             "warnings": list(self.warnings),
         }
+        if any(pair.clip.subtitle is not None for pair in self.pairs):
+            said["subtitle_digests"] = [_digest(pair.clip.subtitle) for pair in self.pairs]
+        return said
 
 
 def row_digest(pair: Pair) -> str:
     """Digest a row (SHA-256, hex): clip name, clip digest, texts and label. Equal rows of two runs share it."""
     said = [pair.clip.name, pair.clip.digest, pair.a1, pair.a2, pair.label]
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+
+
+def _digest(subtitle: str | None) -> str | None:
+    """Digest what is said in a clip (SHA-256, hex); None where that was not read."""
+    return None if subtitle is None else hashlib.sha256(subtitle.encode()).hexdigest()
 
 
 def read(

@@ -26,7 +26,7 @@ Bottleneck = Literal["decoding", "preprocessing", "model"]
 Outcome = Literal["passed", "failed", "error", "skipped", "interrupted", "missing"]
 ComparisonKind = Literal["control", "baseline", "variant"]
 UnscoredOutcome = Literal["failed", "error", "skipped", "interrupted", "missing"]
-DecisionKind = Literal["drop", "improvement", "floor", "dataset", "missing", "new", "environment", "noise"]
+DecisionKind = Literal["drop", "improvement", "floor", "dataset", "missing", "new", "environment", "noise", "rounds"]
 DecisionOutcome = Literal["pass", "fail", "inconclusive", "warn"]
 
 
@@ -52,8 +52,9 @@ class Dataset(TypedDict):
     """A data set without its texts.
 
     `keys` are row number from 0, a colon, and the clip's name (nothing where it is unknown). `row_digests` are over
-    clip name, clip digest, texts and label; `digest` is over them. `subsets` are the parts of the data set that its
-    rows belong to, None where no row has one. `warnings` are what was noticed in its files, short of faults.
+    clip name, clip digest, texts and label; `digest` is over them. `subtitle_digests` are over what is said in a row's
+    clip, where that was read, which is where a judge is told it. `subsets` are the parts of the data set that its rows
+    belong to, None where no row has one. `warnings` are what was noticed in its files, short of faults.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Dataset(TypedDict):
     row_digests: list[Digest]
     subsets: NotRequired[list[str | None] | None]
     warnings: NotRequired[list[str]]
+    subtitle_digests: NotRequired[list[Digest | None]]
 
 
 class Engine(TypedDict):
@@ -160,7 +162,11 @@ class FlippedRow(TypedDict):
 
 
 class Decision(TypedDict):
-    """One thing that a gate looked at. Which numbers it stands on depends on its kind; all are fractions."""
+    """One thing that a gate looked at. Which numbers it stands on depends on its kind; all are fractions.
+
+    A drop is confirmed by a `p` under `alpha`: that test's share of the `level` that the run's `tests` have together.
+    `p_rise` is of an improvement, one-sided as `p` is.
+    """
 
     metric: str | None
     kind: DecisionKind
@@ -173,8 +179,11 @@ class Decision(TypedDict):
     drop: NotRequired[Points | None]
     interval: NotRequired[Interval | None]
     p: NotRequired[Share | None]
+    p_rise: NotRequired[Share | None]
     tolerance: NotRequired[float]
     alpha: NotRequired[Share]
+    level: NotRequired[Share]
+    tests: NotRequired[Count]
     rows: NotRequired[Count]
     smallest_visible_drop: NotRequired[Share | None]
     flipped: NotRequired[Count]

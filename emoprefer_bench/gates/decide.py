@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from emoprefer_bench.gates.baselines import Baseline, ran_on
+from emoprefer_bench.gates.baselines import Baseline, hears, ran_on, settings
 from emoprefer_bench.gates.limits import Limit
 from emoprefer_bench.pairs import shown_row
-from emoprefer_bench.scoring.comparisons import Rows, rounds_of
+from emoprefer_bench.scoring.comparisons import HEADLINE, Rows, rounds_of
 from emoprefer_bench.scoring.metrics import case_metrics
-from emoprefer_bench.scoring.statistics import drop_test
+from emoprefer_bench.scoring.statistics import drop_test, share_of_level
 
 if TYPE_CHECKING:
     from emoprefer_bench.document.types import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         FlippedRow,
         ScoredResult,
     )
+    from emoprefer_bench.gates.baselines import KeptCase
     from emoprefer_bench.prompts import PackName
     from emoprefer_bench.scoring.statistics import DropTest
     from emoprefer_bench.verdicts import Verdicts
@@ -34,15 +35,25 @@ if TYPE_CHECKING:
 P = 0.01
 FLIPS_KEPT = 20
 FLIPS_SHOWN = 8
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a case is held to: `limits`, on the first `limit` rows (None: all), confirmed at the one-sided `p`."""
+    """What a case is held to: `limits`, on the first `limit` rows (None: all).
+
+    `p` is the run's level: the chance that any of its `tests` confirms a drop where there is none.
+    """
 
     limits: Sequence[Limit] = ()
     limit: int | None = None
     p: float = P
+    tests: int = 1
+
+    @property
+    def share(self) -> float:
+        """The one-sided p that confirms a drop: a test's share of the level."""
+        return share_of_level(self.p, self.tests)
 
 
 def decide(
@@ -59,7 +70,7 @@ def decide(
     if case["id"] not in baseline.cases:
         about = f"is not in the baseline {baseline.name}, so nothing holds it (--emoprefer-update adds it)"
         return [*decisions, _decision(case, "new", "warn", about)]
-    if changed := baseline.changed(dataset, policy.limit):
+    if changed := baseline.changed(dataset, policy.limit, subtitles=hears(case["modality"])):
         about = (
             f"data set {dataset['name']} is not the one of the baseline {baseline.name}: {changed}; nothing is compared"
         )
@@ -67,17 +78,49 @@ def decide(
     decisions += _different(case, baseline, prompts)
     rows = Rows.of(dataset)
     before, now = baseline.rounds(case["id"], len(rows.keys)), rounds_of(case, len(rows.keys))
+    decisions += _other_rounds(case, baseline, len(before), len(now))
     for one in policy.limits:
         if one.kind == "drop":
             decisions += _under_noise(case, one)
-            decisions.append(_drop(case, one, rows, before, now, policy.p))
+            decisions.append(_drop(case, one, rows, before, now, policy, baseline.name))
     return decisions
 
 
-def failing(decisions: Iterable[Decision], *, strict: bool = False) -> list[Decision]:
-    """The decisions that fail a case; `strict` counts what is inconclusive among them."""
+def failing(decisions: Iterable[Decision], *, strict: bool = False, adding: bool = False) -> list[Decision]:
+    """The decisions that fail a case.
+
+    `strict` counts among them what is inconclusive, and that nothing was compared, unless the baseline is `adding` it.
+    """
     outcomes = ("fail", "inconclusive") if strict else ("fail",)
-    return [decision for decision in decisions if decision["outcome"] in outcomes]
+    kinds = ("new",) if strict and not adding else ()
+    return [decision for decision in decisions if decision["outcome"] in outcomes or decision["kind"] in kinds]
+
+
+def why_not_raised(case: ScoredResult, baseline: str) -> str | None:
+    """Say why a case that passed may not take its place in the baseline that it was compared with, or None.
+
+    It may where no gated score fell, and one rose beyond its tolerance, or none changed at all: a baseline that took
+    every fall that is tolerated would slide, and one that took every rise would climb to its luckiest run. Where no
+    drop is held, the gated scores are those of the table, and nothing is tolerated.
+    """
+    decisions = case.get("gate") or []
+    if unsure := [decision for decision in decisions if decision["outcome"] == "inconclusive"]:
+        return f"{unsure[0]['metric']} is inconclusive"
+    if any(decision["kind"] == "new" for decision in decisions):
+        return None
+    held = [decision for decision in decisions if decision["kind"] in ("drop", "improvement")]
+    drops = [(decision["metric"], decision["drop"] or 0.0, decision["tolerance"]) for decision in held]
+    drops = drops or [
+        (compared["metric"], -(compared["difference"] or 0.0), 0.0)
+        for compared in case["comparisons"]
+        if compared["kind"] == "baseline" and compared["against"] == baseline and compared["metric"] in HEADLINE
+    ]
+    fell = [f"{metric} fell by {pp(drop)}" for metric, drop, _ in drops if drop > _ROUNDING]
+    if fell:
+        return ", ".join(fell)
+    rose = any(-drop > tolerance + _ROUNDING for _, drop, tolerance in drops)
+    changed = any(abs(drop) > _ROUNDING for _, drop, _ in drops)
+    return "no score rose beyond its tolerance" if changed and not rose else None
 
 
 def _decision(
@@ -105,13 +148,38 @@ def _floor(case: ScoredResult, floor: Limit) -> Decision:
 
 def _different(case: ScoredResult, baseline: Baseline, prompts: PackName) -> list[Decision]:
     """Warn of whatever else changed since the baseline. What either run doesn't know is no difference."""
-    before, now = baseline.cases[case["id"]]["ran_on"], ran_on(case, prompts)
+    kept = baseline.cases[case["id"]]
+    before, now = kept["ran_on"], ran_on(case, prompts)
     changes = {name: [before[name], now[name]] for name in before.keys() & now.keys() if before[name] != now[name]}
+    for role, known in settings(case).items():
+        if f"{role}'s settings" in changes and (named := _settings_changed(kept, role, known)):
+            del changes[f"{role}'s settings"]
+            changes |= named
     if not changes:
         return []
     told = "; ".join(f"{name} {was} -> {is_now}" for name, (was, is_now) in sorted(changes.items()))
+    if any(name.endswith("'s settings") for name in changes):
+        told += " (which of them is not in this baseline; one that is saved now has them)"
     about = f"did not run as in the baseline {baseline.name}: {told}"
     return [_decision(case, "environment", "warn", about, changes=changes)]
+
+
+def _settings_changed(kept: KeptCase, role: str, now: dict[str, str]) -> dict[str, list[str]]:
+    """Which settings of the judge or text LLM changed, before and after; empty where the baseline doesn't know them."""
+    before = kept.get("settings", {}).get(role, {})
+    names = sorted(before.keys() | now.keys()) if before else []
+    both = {f"{role}'s {name}": [before.get(name, "nothing"), now.get(name, "nothing")] for name in names}
+    return {name: [was, is_now] for name, (was, is_now) in both.items() if was != is_now}
+
+
+def _other_rounds(case: ScoredResult, baseline: Baseline, before: int, now: int) -> list[Decision]:
+    """Warn of rounds that have nothing to be compared with."""
+    if before == now:
+        return []
+    shared = min(before, now)
+    first = "the first alone is" if shared == 1 else f"the first {shared} are"
+    about = f"has {_count(now, 'round')}, and {before} in the baseline {baseline.name}: {first} compared"
+    return [_decision(case, "rounds", "warn", about)]
 
 
 def _under_noise(case: ScoredResult, drop: Limit) -> list[Decision]:
@@ -128,37 +196,62 @@ def _under_noise(case: ScoredResult, drop: Limit) -> list[Decision]:
 
 
 def _drop(
-    case: ScoredResult, drop: Limit, rows: Rows, before: list[Verdicts], now: list[Verdicts], p: float
+    case: ScoredResult,
+    drop: Limit,
+    rows: Rows,
+    before: list[Verdicts],
+    now: list[Verdicts],
+    policy: Policy,
+    baseline: str,
 ) -> Decision:
-    baseline = case_metrics(rows.labels, before)[drop.metric]["mean"]
-    tolerance = drop.amount * (baseline or 0.0) if drop.relative else drop.amount
-    tested = drop_test(rows.labels, rows.clips, before, now, metric=drop.metric, tolerance=tolerance, alpha=p)
+    shared = min(len(before), len(now))
+    score = case_metrics(rows.labels, before[:shared])[drop.metric]["mean"]
+    tolerance = drop.amount * (score or 0.0) if drop.relative else drop.amount
+    tested = drop_test(
+        rows.labels, rows.clips, before, now, metric=drop.metric, tolerance=tolerance, alpha=policy.share
+    )
     flips = flipped(drop.metric, rows, before, now)
-    improved = tested["drop"] is not None and -tested["drop"] > tolerance
+    improved = tested["drop"] is not None and -tested["drop"] > tolerance + _ROUNDING
     numbers = {
         **{name: value for name, value in tested.items() if name not in ("metric", "outcome")},
+        "level": policy.p,
+        "tests": policy.tests,
         "interval": list(tested["interval"]) if tested["interval"] else None,
         "flipped": len(flips),
         "flipped_rows": flips[:FLIPS_KEPT],
     }
     if improved:
-        return _decision(case, "improvement", "warn", _told(tested, flips), drop.metric, **numbers)
-    return _decision(case, "drop", tested["outcome"], _told(tested, flips), drop.metric, **numbers)
+        return _decision(case, "improvement", "warn", _told_rise(tested, baseline), drop.metric, **numbers)
+    return _decision(case, "drop", tested["outcome"], _told(tested, flips, policy), drop.metric, **numbers)
 
 
-def _told(tested: DropTest, flips: list[FlippedRow]) -> str:
+def _told_rise(tested: DropTest, baseline: str) -> str:
+    """The whole story of a score beyond its baseline, and how to keep it."""
+    told = f"{tested['metric']} rose to {percent(tested['after'])}, baseline {percent(tested['before'])}"
+    keep = f"--emoprefer-compare {baseline} --emoprefer-update puts it into the baseline"
+    return f"{told}: {_difference(tested)}, one-sided p = {_small(tested['p_rise'])}. {keep}"
+
+
+def _difference(tested: DropTest) -> str:
+    """After minus before, in points, with its interval."""
+    told = pp(-(tested["drop"] or 0.0), sign=True)
+    if tested["interval"] is None:
+        return told
+    low, high = tested["interval"]
+    return f"{told}, 95% interval [{pp(-high, sign=True)}, {pp(-low, sign=True)}]"
+
+
+def _told(tested: DropTest, flips: list[FlippedRow], policy: Policy) -> str:
     """The whole story of a drop (or none) in a few sentences."""
-    metric, drop = tested["metric"], tested["drop"]
-    if drop is None:
+    metric = tested["metric"]
+    if tested["drop"] is None:
         return f"{metric} is undefined in this run or in the baseline, so that a drop can't be told"
-    story = f"{metric} {percent(tested['after'])}, baseline {percent(tested['before'])}: {pp(-drop, sign=True)}"
-    if tested["interval"]:
-        low, high = tested["interval"]
-        story += f", 95% interval [{pp(-high, sign=True)}, {pp(-low, sign=True)}]"
-    story += f", one-sided p = {tested['p']:.4f}; tolerated are {pp(tested['tolerance'])}. "
+    story = f"{metric} {percent(tested['after'])}, baseline {percent(tested['before'])}: {_difference(tested)}"
+    story += f", one-sided p = {_small(tested['p'])} at a level of {_level(policy)}"
+    story += f"; tolerated are {pp(tested['tolerance'])}. "
     if tested["outcome"] == "inconclusive":
         seen = tested["smallest_visible_drop"]
-        story += f"{tested['rows']} rows can't confirm it at p < {tested['alpha']:g}"
+        story += f"{_count(tested['rows'], 'row')} can't confirm it at p < {_small(policy.share)}"
         story += f"; the smallest drop that they would show is {pp(seen)}. " if seen else "; they would show none. "
     if flips:
         shown = ", ".join(
@@ -187,6 +280,21 @@ def flipped(metric: str, rows: Rows, before: Sequence[Verdicts], now: Sequence[V
                     right = order == "forward" and was == label
                     found[key] = {"key": key, "order": order, "was": was, "now": is_now, "was_right": right}
     return sorted(found.values(), key=lambda flip: not flip["was_right"])
+
+
+def _level(policy: Policy) -> str:
+    if policy.tests <= 1:
+        return _small(policy.p)
+    return f"{_small(policy.share)} ({_small(policy.p)} for the {policy.tests} tests of this run)"
+
+
+def _small(p: float | None) -> str:
+    """A p, or a level: two digits, however small, and no more than four decimals where these suffice."""
+    return "-" if p is None else f"{p:.4f}".rstrip("0") if p >= 0.001 else f"{p:.2g}"  # noqa: PLR2004  # as it says
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def percent(share: float | None) -> str:

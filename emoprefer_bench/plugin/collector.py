@@ -36,6 +36,9 @@ class Collector:
         self, case: ScoredResult | UnscoredResult, dataset: Dataset, outcome: Outcome, reason: str | None = None
     ) -> None:
         """Take a case's result."""
+        known = self._datasets.get(dataset["name"], dataset)
+        if "subtitle_digests" in known:  # what one model was told, and another has no use for
+            dataset = {"subtitle_digests": known["subtitle_digests"], **dataset}
         self._datasets[dataset["name"]] = dataset
         self._cases[case["id"]] = cases.ended(case, outcome, reason)
 
@@ -137,7 +140,12 @@ class Collector:
         from emoprefer_bench.reports import terminal  # noqa: PLC0415  # tabulate is wanted here alone
 
         width = terminalreporter._tw.fullwidth  # noqa: SLF001  # pytest has no public one
-        text = terminal.render(self._document, verbosity=terminalreporter.verbosity, width=width)
+        text = terminal.render(
+            self._document,
+            verbosity=terminalreporter.verbosity,
+            width=width,
+            failures_above=self._config.option.tbstyle != "no",
+        )
         if text:
             terminalreporter.section("emotion preference")
             terminalreporter.write_line(text)

@@ -9,6 +9,7 @@ import pytest
 
 from emoprefer_bench.document.cases import is_scored, unscored
 from emoprefer_bench.plugin import options
+from emoprefer_bench.plugin.collection import case_of, recording_of
 from emoprefer_bench.scoring.controls import CONTROLS
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Gating:
         self._config = config
         self._prompts = prompts
         self._deselected = False
+        self._tests = 1
         self._limits, self._p = options.limits(config), options.gate_p(config)
         self.baseline: Baseline | None = options.baseline(config)
         self.saved_as: Path | None = options.saved_as(config)
@@ -53,6 +55,23 @@ class Gating:
         """Refuse a `gate` mark that can't be understood, before anything runs."""
         if "case" in metafunc.fixturenames:
             _of_marks(metafunc.definition)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Count the tests of drops that this run holds: each has its share of the level of the run.
+
+        A worker of xdist, too, has collected all of them, and not only those that it will be given. Two tests of one
+        case are one, since they see the same verdicts. What a control says is fixed by the data: it can't drop by
+        chance.
+        """
+        if self.baseline is None:
+            return
+        held = set()
+        for item in session.items:
+            case, recording = case_of(item), recording_of(item)
+            name = recording.id if recording else case.id if case else None
+            if case and name in self.baseline.cases and case.model not in CONTROLS:
+                held |= {(name, limit.metric) for limit in self._held(item, case.model) if limit.kind == "drop"}
+        self._tests = max(1, len(held))
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Note that this run leaves something out; a worker of xdist tells the process that started it."""
@@ -94,20 +113,27 @@ class Gating:
         if case.get("variant"):
             return None
         from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # numpy, for what has something to compare
-        from emoprefer_bench.gates import limits  # noqa: PLC0415
         from emoprefer_bench.scoring import comparisons  # noqa: PLC0415  # numpy, for what has something to compare
 
-        of_item = limits.merged(self._limits, _of_marks(item))
-        held = [one for one in of_item if one.kind == "drop" or case["model"] not in CONTROLS]
-        policy = gates.Policy(held, self._config.option.emoprefer_limit, self._p)
+        option = self._config.option
+        policy = gates.Policy(self._held(item, case["model"]), option.emoprefer_limit, self._p, self._tests)
         case["gate"] = gates.decide(case, dataset, policy, self.baseline, self._prompts)
         kinds = {decision["kind"] for decision in case["gate"]}
         if self.baseline and not kinds & {"new", "dataset"}:
             rows = comparisons.Rows.of(dataset)
             now, before = comparisons.rounds_of(case, len(rows.keys)), self.baseline.rounds(case["id"], len(rows.keys))
             case["comparisons"] += comparisons.compared(self.baseline.name, "baseline", rows, now, before)
-        failed = gates.failing(case["gate"], strict=self._config.option.emoprefer_strict)
+        failed = gates.failing(case["gate"], strict=option.emoprefer_strict, adding=option.emoprefer_update)
         return "\n".join(decision["message"] for decision in failed) or None
+
+    def _held(self, item: pytest.Item, model: str) -> list[Limit]:
+        """The limits of a test; a control misses no floor."""
+        own = _of_marks(item)
+        if not own and not self._limits:
+            return []
+        from emoprefer_bench.gates import limits  # noqa: PLC0415  # numpy, for what has limits
+
+        return [limit for limit in limits.merged(self._limits, own) if limit.kind == "drop" or model not in CONTROLS]
 
     def overlooked(self, session: pytest.Session, cases: Mapping[str, ReportedCase]) -> list[ReportedCase]:
         """The baseline's cases that a run of everything skipped or has not, each with the decision that this fails.
@@ -138,17 +164,31 @@ class Gating:
         assert path is not None
         try:
             old = baselines.load(path, path.stem) if path.exists() else baselines.Baseline(path.stem)
-            new = old.merged(document)
+            slid = self._slid(document)
+            new = old.merged(document, slid)
             if new.cases:
                 baselines.save(new, path)
         except (OSError, baselines.BaselineError) as error:
             return str(error), False
         outside = ("skipped", "missing")
         ran = [case for case in document["cases"] if case["outcome"] not in outside and not case.get("variant")]
-        left_out = [f"{case['id']} ({why})" for case in ran if (why := baselines.unclean(case))]
-        kept = len(ran) - len(left_out)
+        why_not = {case["id"]: why for case in ran if (why := baselines.unclean(case) or slid.get(case["id"]))}
+        left_out = ", ".join(f"{name} ({why})" for name, why in why_not.items())
+        kept = len(ran) - len(why_not)
         told = f"baseline {path}: {kept} {'case' if kept == 1 else 'cases'} saved, {len(new.cases)} in all"
-        return told + (f"; left out: {', '.join(left_out)}" if left_out else ""), kept > 0
+        return told + (f"; left as they are: {left_out}" if left_out else ""), kept > 0 or bool(slid)
+
+    def _slid(self, document: Document) -> dict[str, str]:
+        """The cases that may not take their place in the baseline that this run was compared with, and why.
+
+        With --emoprefer-save alone there are none: that accepts a drop on purpose.
+        """
+        if self.baseline is None or self.saved_as != options.compared(self._config):
+            return {}
+        from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # as above
+
+        scored = [case for case in document["cases"] if is_scored(case) and not case.get("variant")]
+        return {case["id"]: why for case in scored if (why := gates.why_not_raised(case, self.baseline.name))}
 
     def _partial(self, session: pytest.Session) -> bool:
         """Whether this run was told to leave something out, or ended early."""

@@ -248,6 +248,12 @@ def baseline(config: pytest.Config) -> Baseline | None:
         raise pytest.UsageError(f"--emoprefer-compare: {error}") from None
 
 
+def compared(config: pytest.Config) -> Path | None:
+    """The file of the baseline to compare with."""
+    name = config.option.emoprefer_compare
+    return _baseline_path(config, name) if name else None
+
+
 def saved_as(config: pytest.Config) -> Path | None:
     """The file that this run's cases go to. Raises UsageError where that makes no sense, or would lose a baseline."""
     option = config.option

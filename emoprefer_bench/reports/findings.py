@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -12,10 +12,10 @@ from emoprefer_bench.document.cases import is_scored
 from emoprefer_bench.reports.numbers import p, p_is, percent, points, points_interval
 
 if TYPE_CHECKING:
-    from emoprefer_bench.document.types import Comparison, ComparisonKind, ReportedCase
+    from emoprefer_bench.document.types import Comparison, ComparisonKind, Decision, ReportedCase
 
 SURE = 0.05
-WORDS = {"fail": "failed", "inconclusive": "inconclusive", "warn": "warning"}
+WORDS = ("failed", "inconclusive", "warning", "improved")
 
 
 def against_controls(cases: Sequence[ReportedCase], metric: str = "waf2") -> list[str]:
@@ -106,25 +106,47 @@ def deltas(cases: Sequence[ReportedCase], metrics: tuple[str, ...] = ("waf2", "a
     return f"compared with the baseline {compared[0][1]['against']}\n{table}"
 
 
-def gates(cases: Sequence[ReportedCase]) -> str:
-    """How many decisions passed, and a line for each that did not; empty where nothing was decided."""
-    outcomes = [decision["outcome"] for case in cases for decision in case.get("gate") or ()]
-    if not outcomes:
+def gates(cases: Sequence[ReportedCase], *, above: bool = False) -> str:
+    """How many decisions passed, and a line for each that did not; empty where nothing was decided.
+
+    What failed a test stands in the failure of that test already: with `above` it is counted and not said again.
+    """
+    words = [_word(decision) for case in cases for decision in case.get("gate") or ()]
+    if not words:
         return ""
-    counts = [f"{outcomes.count(outcome)} {word}" for outcome, word in WORDS.items() if outcome in outcomes]
-    head = "gates: " + ", ".join([f"{outcomes.count('pass')} passed", *counts])
-    return "\n".join([head, *(f"  {line}" for line in gate_lines(cases))])
+    counts = [f"{words.count(word)} {word}" for word in ("passed", *WORDS) if word in words]
+    lines = gate_lines(cases, but=_failures(cases) if above else ())
+    head = "gates: " + ", ".join(counts) + (" (above)" if above and len(lines) < len(gate_lines(cases)) else "")
+    return "\n".join([head, *(f"  {line}" for line in lines)])
 
 
-def gate_lines(cases: Sequence[ReportedCase]) -> list[str]:
-    """A line for each decision that is no pass, the failed ones first."""
+def gate_lines(cases: Sequence[ReportedCase], but: Container[str] = ()) -> list[str]:
+    """A line for each decision that is no pass, the failed ones first; without the messages that stand elsewhere."""
     decisions = [decision for case in cases for decision in case.get("gate") or ()]
     return [
         f"{word}: {decision['message']}"
-        for outcome, word in WORDS.items()
+        for word in WORDS
         for decision in decisions
-        if decision["outcome"] == outcome
+        if _word(decision) == word and decision["message"] not in but
     ]
+
+
+def _word(decision: Decision) -> str:
+    """What became of a decision, in a word."""
+    if decision["kind"] == "improvement":
+        return "improved"
+    return {"pass": "passed", "fail": "failed", "warn": "warning"}.get(decision["outcome"], decision["outcome"])
+
+
+def _failures(cases: Sequence[ReportedCase]) -> set[str]:
+    """The messages that tests failed with."""
+    failed = [case for case in cases if case["outcome"] == "failed"]
+    return {
+        decision["message"]
+        for case in failed
+        for decision in case.get("gate") or ()
+        if decision["message"] in (case["reason"] or "")
+    }
 
 
 def _comparisons(case: ReportedCase, kind: ComparisonKind, metric: str) -> list[Comparison]:

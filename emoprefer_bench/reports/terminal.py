@@ -31,8 +31,11 @@ SECONDS = {
 HEADS = {"first_slot": "first slot"}
 
 
-def render(document: Document, *, verbosity: int = 0, width: int = 100) -> str:
-    """The tables as text; empty below -q. More verbose means more columns, strict scores and costs."""
+def render(document: Document, *, verbosity: int = 0, width: int = 100, failures_above: bool = False) -> str:
+    """The tables as text; empty below -q. More verbose means more columns, strict scores and costs.
+
+    With `failures_above` pytest has shown already why tests failed, and it is not said again.
+    """
     if verbosity < -1:
         return ""
     blocks = []
@@ -47,7 +50,7 @@ def render(document: Document, *, verbosity: int = 0, width: int = 100) -> str:
     blocks += _not_run(document["cases"], width)
     notes = findings.noise(document["cases"]) + findings.votes(document["cases"]) + findings.restarts(document["cases"])
     blocks += ["\n".join(notes)]
-    blocks += [findings.gates(document["cases"])]
+    blocks += [findings.gates(document["cases"], above=failures_above)]
     return printable("\n\n".join(block for block in blocks if block))
 
 

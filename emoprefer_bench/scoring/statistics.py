@@ -63,7 +63,7 @@ class Difference(TypedDict):
 
 
 class DropTest(TypedDict):
-    """Whether a run is worse than its baseline; fractions throughout, `drop` is before minus after."""
+    """Whether a run is worse than its baseline, or by `p_rise` better. Fractions; `drop` is before minus after."""
 
     metric: str
     before: float | None
@@ -71,6 +71,7 @@ class DropTest(TypedDict):
     drop: float | None
     interval: Interval
     p: float | None
+    p_rise: float | None
     tolerance: float
     alpha: float
     rows: int
@@ -197,6 +198,7 @@ def drop_test(
         "drop": drop,
         "interval": found["interval"],
         "p": p,
+        "p_rise": None if drop is None else _share_as_extreme(-null, -drop),
         "tolerance": tolerance,
         "alpha": alpha,
         "rows": rows,
