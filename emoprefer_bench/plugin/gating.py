@@ -176,7 +176,7 @@ class Gating:
         left_out = ", ".join(f"{name} ({why})" for name, why in why_not.items())
         kept = len(ran) - len(why_not)
         told = f"baseline {path}: {kept} {'case' if kept == 1 else 'cases'} saved, {len(new.cases)} in all"
-        return told + (f"; left as they are: {left_out}" if left_out else ""), kept > 0 or bool(slid)
+        return told + (f"; left out: {left_out}" if left_out else ""), kept > 0 or bool(slid)
 
     def _slid(self, document: Document) -> dict[str, str]:
         """The cases that may not take their place in the baseline that this run was compared with, and why.

@@ -110,10 +110,10 @@ def _pace(pace: Pace) -> list[object]:
 
 
 def _not_run(cases: Sequence[ReportedCase], width: int) -> list[str]:
-    """One line for each reason why cases have no scores."""
+    """One line for each reason why cases have no scores; what a baseline misses is said by its gate."""
     reasons: dict[tuple[str, str], int] = {}
     for case in cases:
-        if not is_scored(case):
+        if not is_scored(case) and case["outcome"] != "missing":
             why = case.get("outcome", "failed"), cells.first_line(case.get("reason"))
             reasons[why] = reasons.get(why, 0) + 1
     skipped = sum(count for (outcome, _), count in reasons.items() if outcome == "skipped")
