@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from support.documents import case, report, toy_pairs
@@ -9,8 +11,10 @@ from emoprefer_bench.cases import BLIND, Case
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.gates import baselines
 from emoprefer_bench.gates.baselines import Baseline, BaselineError
+from emoprefer_bench.pairs import Clip, Pair
 from emoprefer_bench.scoring.comparisons import rounds_of
 
+OLD = Path(__file__).parents[1] / "golden/baseline-0.1.json"
 PAIRS = toy_pairs(["a1", "a2"] * 60)
 SAID = ["a1", "a2", "same", "?"] * 30
 M, N = Case("m", "S1", "toy", "audio"), Case("n", "S1", "toy", "audio")
@@ -133,6 +137,16 @@ def test_where_and_how_a_case_ran_is_told_in_words(document):
         lambda content: content["cases"]["m-S1-toy"]["verdicts"][0]["forward"].pop(),
         lambda content: content["cases"]["m-S1-toy"]["verdicts"][0]["exchanged"].append("9"),
         lambda content: content["cases"].update({"m-S1-toy": None}),
+        lambda content: content["cases"].clear(),
+        lambda content: content["cases"]["m-S1-toy"]["verdicts"].clear(),
+        lambda content: content["cases"]["m-S1-toy"].pop("verdicts"),
+        lambda content: content["cases"]["m-S1-toy"].pop("ran_on"),
+        lambda content: content["cases"]["m-S1-toy"].pop("llm"),
+        lambda content: content["cases"]["m-S1-toy"].update(dataset="elsewhere"),
+        lambda content: content["cases"]["m-S1-toy"].update(ran_on={"judge's engine": 7}),
+        lambda content: content["cases"]["m-S1-toy"].update(settings=["temperature"]),
+        lambda content: content["datasets"].update(toy=["a", "b"]),
+        lambda content: content.update(subtitles={"toy": 1}),
     ],
 )
 def test_a_spoilt_file_is_one_message_with_its_path(tmp_path, document, spoil):
@@ -142,8 +156,79 @@ def test_a_spoilt_file_is_one_message_with_its_path(tmp_path, document, spoil):
     content = json.loads(path.read_text())
     spoil(content)
     path.write_text(json.dumps(content))
-    with pytest.raises(BaselineError, match=r"main\.json: "):
+    with pytest.raises(BaselineError, match=r"main\.json: ") as raised:
         baselines.load(path, "main")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "3", "[" * 100_000, '{"schema": 1}', '{"schema": 1, "cases": {}, "datasets": {}}', "\ud800", "NaN"],
+)
+def test_what_is_no_baseline_at_all_is_one_message(tmp_path, content):
+    """However deep, short or strange."""
+    path = tmp_path / "main.json"
+    path.write_text(content, encoding="utf-8", errors="surrogatepass")
+    with pytest.raises(BaselineError, match=r"main\.json: is no baseline that can be read"):
+        baselines.load(path, "main")
+
+
+def test_what_would_hold_nothing_says_so(tmp_path, document):
+    """No cases, or no verdicts."""
+    path = tmp_path / "main.json"
+    baselines.save(Baseline("main", Baseline("main").merged(document).datasets), path)
+    with pytest.raises(BaselineError, match="it has no case, so that it would hold none: save it anew"):
+        baselines.load(path, "main")
+    merged = Baseline("main").merged(document)
+    merged.cases["n-S1-toy"]["verdicts"].clear()
+    baselines.save(merged, path)
+    with pytest.raises(BaselineError, match="n-S1-toy: it has no verdicts, so that nothing would be compared"):
+        baselines.load(path, "main")
+
+
+def test_a_baseline_of_version_0_1_is_read_and_compares_equal():
+    """It was written by that version, on the rows that are made here again; what it doesn't know is no difference."""
+    old = baselines.load(OLD, "old")
+    clips = {name: Clip(name, subtitle=said) for name, said in (("c1", "I am fine."), ("c2", "Well."))}
+    rows = [("c1", "calm", "sad and low", "a1"), ("c1", "angry", "joy ful", "a2"), ("c2", "tense", "even", "same")]
+    pairs = [Pair(f"{row:05}:{name}", clips[name], *texts) for row, (name, *texts) in enumerate(rows)]
+    dataset = Dataset("toy", pairs).described()
+    assert old.changed(dataset, subtitles=True) is None
+    assert [kept.forward for kept in old.rounds("reader-toy")] == [["a1", None, None]]
+    named = Case("reader", "direct", "toy", "text+subtitle")
+    again = Baseline("old").merged(report([case(named, pairs, ["a1", "?", "?"])], Dataset("toy", pairs)))
+    assert again.datasets == old.datasets
+    assert again.subtitles["toy"].keys() == {"c1", "c2"}
+    assert (
+        old.merged(report([case(named, pairs, ["a1", "a2", "?"])], Dataset("toy", pairs))).cases.keys()
+        == old.cases.keys()
+    )
+
+
+def test_subtitles_survive_the_file_and_the_runs_that_do_not_read_them(tmp_path):
+    """A run of judges that are told none leaves them as they are; changed ones need all judges that are told them."""
+
+    def spoken(words, *named):
+        pairs = [replace(pair, clip=replace(pair.clip, subtitle=words)) for pair in PAIRS]
+        return run(*(case(each, pairs, SAID) for each in named), pairs=pairs)
+
+    one, other = (Case(name, "S1", "toy", "audio+subtitle") for name in ("one", "other"))
+    first = Baseline("main").merged(spoken("Well.", one, other, M))
+    baselines.save(first, tmp_path / "main.json")
+    assert baselines.load(tmp_path / "main.json", "main") == first
+    assert first.merged(spoken(None, M)).subtitles == first.subtitles
+    with pytest.raises(BaselineError, match=r"main is left as it was: data set toy changed.*1 of its cases.*\(other-"):
+        first.merged(spoken("Oh.", one, M))
+    assert first.merged(spoken("Oh.", one, other)).subtitles != first.subtitles
+
+
+def test_cases_can_be_left_as_they_are(document):
+    """By id."""
+    old = Baseline("main").merged(document)
+    changed = run(case(M, PAIRS, ["a1"] * 120), case(N, PAIRS, ["a1"] * 120))
+    new = old.merged(changed, {"n-S1-toy"})
+    assert new.cases["n-S1-toy"] == old.cases["n-S1-toy"]
+    assert new.cases["m-S1-toy"] != old.cases["m-S1-toy"]
 
 
 def test_a_missing_file_names_its_neighbours(tmp_path, document):

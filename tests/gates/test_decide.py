@@ -13,6 +13,7 @@ from emoprefer_bench.gates import limits as written
 from emoprefer_bench.gates.decide import Policy
 from emoprefer_bench.gates.limits import Limit, LimitError
 from emoprefer_bench.pairs import EXCHANGED, Clip
+from emoprefer_bench.scoring.comparisons import Rows, compared, rounds_of
 
 LABELS = ["a1", "a2"] * 20
 M = Case("m", "S1", "toy", "audio")
@@ -91,6 +92,7 @@ def test_the_message_of_a_drop_has_every_number():
     assert drop["outcome"] == "fail"
     assert drop["message"].startswith("m-S1-toy: acc2 60.00, baseline 100.00: -40.00 pp, 95% interval [")
     assert "one-sided p = 0.00" in drop["message"]
+    assert " at a level of 0.01; tolerated are 2.00 pp. " in drop["message"]
     assert "tolerated are 2.00 pp. Flipped: row 1 (clip0) a1 -> a2, row 2 (clip0) a2 -> a1" in drop["message"]
     assert drop["message"].endswith("and 8 more")
     assert (drop["drop"], drop["before"], drop["after"], drop["flipped"]) == (0.4, 1.0, 0.6, 16)
@@ -196,3 +198,139 @@ def test_flips_are_of_the_reading_and_the_orders_that_the_metric_counts():
         {"key": "00000:clip0", "order": "forward", "was": "a1", "now": None, "was_right": True}
     ]
     assert [flip["order"] for flip in gates.flipped("swap", rows, *both)] == ["exchanged"]
+
+
+def test_a_test_has_its_share_of_the_runs_level():
+    """What confirms a drop alone doesn't as one of forty; the message has p, the share, the level and the number."""
+    alone, of_forty = (
+        next(one for one in decide(run(wrong(16)), run(LABELS), "acc2:2pp", tests=tests) if one["kind"] == "drop")
+        for tests in (1, 40)
+    )
+    assert (alone["outcome"], of_forty["outcome"]) == ("fail", "inconclusive")
+    assert alone["p"] == pytest.approx(of_forty["p"], abs=0.002)
+    assert (of_forty["alpha"], of_forty["level"], of_forty["tests"]) == (pytest.approx(0.000251, abs=1e-6), 0.01, 40)
+    assert "at a level of 0.00025 (0.01 for the 40 tests of this run)" in of_forty["message"]
+    assert "40 rows can't confirm it at p < 0.00025" in of_forty["message"]
+
+
+def test_an_improvement_reads_like_one():
+    """It says by how much, how surely, and how to keep it; no word of what is tolerated, or of flips."""
+    decisions = decide(run(LABELS), run(wrong(16)), "acc2:2pp")
+    (rise,) = (one for one in decisions if one["kind"] == "improvement")
+    assert rise["message"].startswith("m-S1-toy: acc2 rose to 100.00, baseline 60.00: +40.00 pp, 95% interval [+")
+    assert ", one-sided p = 0.00" in rise["message"]
+    assert rise["message"].endswith("--emoprefer-compare main --emoprefer-update puts it into the baseline")
+    assert rise["p_rise"] < 0.01
+    assert rise["p"] > 0.99
+
+
+def test_rounds_that_cannot_be_compared_are_said():
+    """In a run and in a baseline that has more; the first are compared all the same."""
+    pairs = toy_pairs(LABELS)
+    one, three = (report([case(M, pairs, *[LABELS] * rounds)], Dataset("toy", pairs)) for rounds in (1, 3))
+    decisions = decide(three, one, "acc2:2pp")
+    assert told(decisions) == [("rounds", "warn"), ("drop", "pass")]
+    assert "m-S1-toy: has 3 rounds, and 1 in the baseline main: the first alone is compared" in [
+        decision["message"] for decision in decisions
+    ]
+    assert told(decide(one, three, "acc2:2pp")) == [("rounds", "warn"), ("drop", "pass")]
+    assert told(decide(three, three, "acc2:2pp")) == [("drop", "pass")]
+
+
+def test_strictness_counts_that_nothing_was_compared():
+    """A case that the baseline lacks fails a strict run, unless that run adds it."""
+    pairs = toy_pairs(LABELS)
+    other = report([case(Case("n", "S1", "toy", "audio"), pairs, LABELS)], Dataset("toy", pairs))
+    decisions = decide(run(LABELS), other, "acc2:2pp")
+    assert told(decisions) == [("new", "warn")]
+    assert gates.failing(decisions) == []
+    assert gates.failing(decisions, strict=True) == decisions
+    assert gates.failing(decisions, strict=True, adding=True) == []
+
+
+def settled(settings):
+    """A report of a judge with these settings."""
+    made = run(LABELS)
+    made["cases"][0]["engine"]["judge"] |= settings
+    return made
+
+
+def test_a_changed_setting_is_named():
+    """Which one, before and after; one that came or went is so, too."""
+    before = settled({"identity": {"options": {"max_tokens": 512}}, "sampling": {"temperature": 0.7, "seed": 1}})
+    now = settled({"identity": {"options": {"max_tokens": 1024}}, "sampling": {"temperature": 0.7, "top_p": 0.8}})
+    (decision,) = decide(now, before)
+    expected = (
+        "judge's options.max_tokens 512 -> 1024; judge's sampling.seed 1 -> nothing; judge's sampling.top_p nothing"
+    )
+    assert expected in decision["message"]
+    assert "settings" not in decision["message"]
+    assert decision["changes"]["judge's options.max_tokens"] == ["512", "1024"]
+
+
+def test_a_baseline_that_does_not_know_its_settings_says_so():
+    """One of version 0.1 has a digest of them alone."""
+    before, now = settled({"sampling": {"temperature": 0.7}}), settled({"sampling": {"temperature": 0.2}})
+    baseline = baselines.Baseline("main").merged(before)
+    del baseline.cases["m-S1-toy"]["settings"]
+    (decision,) = gates.decide(now["cases"][0], now["datasets"]["toy"], Policy(), baseline, PROMPTS)
+    assert "judge's settings" in decision["message"]
+    assert "(which of them is not in this baseline; one that is saved now has them)" in decision["message"]
+
+
+SPOKEN = Case("m", "S1", "toy", "audio+subtitle")
+
+
+def spoken(words, named=SPOKEN):
+    """A report of one case on pairs of which the first clip's subtitle is given; None: subtitles were not read."""
+    pairs = [
+        replace(pair, clip=replace(pair.clip, subtitle=words and (words if pair.clip.name == "clip0" else "Well.")))
+        for pair in toy_pairs(LABELS)
+    ]
+    return report([case(named, pairs, LABELS)], Dataset("toy", pairs))
+
+
+def test_changed_subtitles_are_another_data_set_to_who_is_told_them():
+    """To a judge that is told none they are no change, and where either run doesn't know them they are unknown."""
+    before, now = spoken("I am fine."), spoken("I am not.")
+    decisions = decide(now, before, "acc2:2pp")
+    assert told(decisions) == [("dataset", "fail")]
+    assert "the subtitles of 1 clips changed (first: clip0); nothing is compared" in decisions[-1]["message"]
+    assert told(decide(before, before, "acc2:2pp")) == [("drop", "pass")]
+    for one, other in ((spoken(None), now), (now, spoken(None))):
+        assert told(decide(one, other, "acc2:2pp")) == [("drop", "pass")]
+    deaf = [spoken(words, M) for words in ("I am fine.", "I am not.")]
+    assert told(decide(deaf[1], deaf[0], "acc2:2pp")) == [("drop", "pass")]
+
+
+def raised(now, before, *limits):
+    """Why a run may not take its place in the baseline, with its decisions and comparisons on the case."""
+    baseline = baselines.Baseline("main").merged(before)
+    of_run, dataset = now["cases"][0], now["datasets"]["toy"]
+    of_run["gate"] = decide(now, before, *limits)
+    rows = Rows.of(dataset)
+    own, other = rounds_of(of_run, 40), baseline.rounds(of_run["id"], 40)
+    of_run["comparisons"] = compared("main", "baseline", rows, own, other)
+    return gates.why_not_raised(of_run, "main")
+
+
+def test_a_baseline_takes_no_fall_and_no_luck():
+    """A gated score that fell within its tolerance, one that rose within it, and what is inconclusive stay outside."""
+    assert raised(run(wrong(1)), run(LABELS), "acc2:5pp") == "acc2 fell by 2.50 pp"
+    assert raised(run(LABELS), run(wrong(1)), "acc2:5pp") == "no score rose beyond its tolerance"
+    assert raised(run(wrong(3)), run(LABELS), "acc2:5pp") == "acc2 is inconclusive"
+    assert raised(run(LABELS), run(wrong(16)), "acc2:5pp") is None
+    assert raised(run(LABELS), run(LABELS), "acc2:5pp") is None
+
+
+def test_a_rise_of_one_score_does_not_carry_the_fall_of_another():
+    """Every gated score counts."""
+    before, now = run(wrong(16)), run([*LABELS[:-1], "?"])
+    assert raised(now, before, "acc2:2pp", "answered:10pp") == "answered fell by 2.50 pp"
+    assert raised(now, before, "acc2:2pp") is None
+
+
+def test_without_limits_the_scores_of_the_table_may_not_fall():
+    """Nothing is tolerated where nothing is said."""
+    assert (raised(run(wrong(1)), run(LABELS)) or "").startswith("waf2 fell by 2.5")
+    assert raised(run(LABELS), run(wrong(1))) is None

@@ -261,7 +261,12 @@ def test_an_improvement_beyond_the_tolerance_warns(gated, workers):
     gated.wrong(0)
     result = gated.run("--emoprefer-compare", "weak", "--emoprefer-compare-fail", "waf2:2pp", *workers)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*warning*judge-toy: waf2 100.00, baseline 75.00: +25.00 pp*"])
+    result.stdout.fnmatch_lines(
+        [
+            "gates: 1 improved",
+            "*improved: judge-toy: waf2 rose to 100.00, baseline 75.00: +25.00 pp*--emoprefer-update*",
+        ]
+    )
     assert gated.gate() == [("improvement", "warn")]
 
 
@@ -275,7 +280,10 @@ def test_another_engine_or_gpu_warns(gated, workers, what, was):
     path.write_text(json.dumps(content))
     result = gated.compare(*workers)
     assert result.ret == 0
-    result.stdout.fnmatch_lines([f"*warning*judge-toy: did not run as in the baseline main: judge's {what} {was} -> *"])
+    told = "did not run as in the baseline main: "
+    if what != "settings":
+        told += f"judge's {what} {was} -> "
+    result.stdout.fnmatch_lines([f"*warning*judge-toy: {told}*"])
     assert gated.gate() == [("environment", "warn")]
 
 
@@ -289,7 +297,7 @@ def test_a_missing_baseline_is_status_4_before_anything_runs(gated, workers, nam
     assert not (gated.path / ".emoprefer/report.json").exists()
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', '{"schema": 9, "cases": {}}', "{"])
+@pytest.mark.parametrize("content", ["", "[]", '{"schema": 1}', '{"schema": 9, "cases": {}}', "{", "[" * 100_000])
 def test_a_baseline_that_cannot_be_read_is_status_4(gated, content):
     """Whatever is in the file."""
     (gated.path / "benchmarks/baselines/main.json").write_text(content)
@@ -424,6 +432,82 @@ def test_update_refuses_to_mix_two_data_sets(gated, workers):
     assert gated.baseline() == before
     assert gated.bench.run(*update, *workers).ret == 0
     assert len(gated.baseline()["datasets"]["toy"]) == ROWS + 1
+
+
+@WORKERS
+def test_a_baseline_never_slides(gated, workers):
+    """Runs that are green, each a little worse than the last: none of them replaces what they are held against."""
+    update = ("--emoprefer-compare-fail", "waf2:6pp", "--emoprefer-update", *workers)
+    before = gated.baseline()
+    for wrong in (1, 2) if workers else (1, 2, 2, 1):
+        gated.wrong(wrong)
+        result = gated.compare(*update)
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(
+            ["baseline *main.json: 0 cases saved, 5 in all; left out: judge-toy (waf2 fell by *"]
+        )
+        assert gated.baseline() == before
+    gated.wrong(8)
+    assert gated.run("--emoprefer-save", "weak").ret == 0
+    gated.wrong(0)
+    result = gated.run("--emoprefer-compare", "weak", *update)
+    result.stdout.fnmatch_lines(["baseline *weak.json: 1 case saved, 1 in all"])
+    assert gated.baseline("weak")["cases"]["judge-toy"] == before["cases"]["judge-toy"]
+
+
+@WORKERS
+def test_an_inconclusive_case_is_not_put_into_the_baseline(gated, workers):
+    """Though it passes."""
+    gated.wrong(3)
+    before = gated.baseline()
+    result = gated.compare("--emoprefer-compare-fail", "acc2:2pp", "--emoprefer-update", *workers)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*left out: judge-toy (acc2 is inconclusive)"])
+    assert gated.baseline() == before
+
+
+@WORKERS
+def test_the_level_is_that_of_the_run(gated, workers):
+    """Two limits on each of two judges are four tests, wherever they run; the controls are none, nor is what is new."""
+    gated.wrong(10)
+    limits = ("--emoprefer-compare-fail", "waf2:2pp", "--emoprefer-compare-fail", "acc2:2pp")
+    gated.compare_all(*limits, *workers)
+    for name in ("judge-toy", "other-toy"):
+        tests = {(one["tests"], one["level"], round(one["alpha"], 5)) for one in gated.bench.cases()[name]["gate"]}
+        assert tests == {(4, 0.01, 0.00251)}
+    result = gated.compare(*limits, "-o", "emoprefer_gate_p=0.05", *workers)
+    result.stdout.fnmatch_lines(
+        ["judge-toy: waf2 75.00, * one-sided p = 0.00* at a level of 0.0253 (0.05 for the 2 tests*"]
+    )
+
+
+@WORKERS
+def test_a_strict_run_fails_where_nothing_was_compared(gated, workers):
+    """A case that the baseline lacks, until a run adds it."""
+    gated.bench.pytester.makeconftest(CONFTEST.replace("def other", "def newcomer"))
+    strict = ("-k", "newcomer and toy", "--emoprefer-strict", *workers)
+    result = gated.compare_all(*strict)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["newcomer-toy: is not in the baseline main, so nothing holds it*"])
+    assert gated.compare_all(*strict, "--emoprefer-update").ret == 0
+    assert gated.compare_all(*strict).ret == 0
+
+
+def test_rounds_that_the_baseline_lacks_are_said(gated):
+    """They are compared with nothing."""
+    result = gated.compare("--emoprefer-rounds", "3", "--emoprefer-compare-fail", "waf2:2pp")
+    result.stdout.fnmatch_lines(["*warning: judge-toy: has 3 rounds, and 1 in the baseline main: the first alone is*"])
+
+
+def test_a_failure_is_told_once(gated):
+    """Where pytest shows why a test failed, the summary counts it; where it doesn't, the summary says it."""
+    gated.wrong(10)
+    told = "judge-toy: waf2 75.00, baseline 100.00: "
+    shown = gated.compare("--emoprefer-compare-fail", "waf2:2pp")
+    shown.stdout.fnmatch_lines(["gates: 1 failed (above)"])
+    assert len([line for line in shown.outlines if told in line and not line.startswith("FAILED ")]) == 1
+    hidden = gated.compare("--emoprefer-compare-fail", "waf2:2pp", "--tb=no")
+    hidden.stdout.fnmatch_lines(["gates: 1 failed", f"  failed: {told}*"])
 
 
 @WORKERS
