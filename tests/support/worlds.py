@@ -93,13 +93,18 @@ class TwoRuns:
         self.labels = WORDS[self.label].tolist()
         able = rng.permutation(np.arange(rows) < round(0.67 * rows))
         lost = rng.permutation(np.flatnonzero(able))[: round(drop * rows)]
-        self.baseline = [self._run(rng, able, flips)]
-        self.current = [self._run(rng, able & ~np.isin(np.arange(rows), lost), flips)]
+        self.able, self.flips = able & ~np.isin(np.arange(rows), lost), flips
+        self.baseline = [self._run(rng, able)]
+        self.current = self.again(rng)
 
-    def _run(self, rng: np.random.Generator, able: np.ndarray, flips: float) -> Verdicts:
+    def again(self, rng: np.random.Generator) -> list[Verdicts]:
+        """Another run of the second kind."""
+        return [self._run(rng, self.able)]
+
+    def _run(self, rng: np.random.Generator, able: np.ndarray) -> Verdicts:
         said: list[Any] = []
         for label in (self.label % 2, 1 - self.label % 2):
-            right = able ^ (rng.random(len(able)) < flips)
+            right = able ^ (rng.random(len(able)) < self.flips)
             said.append(WORDS[np.where(right, label, 1 - label)].tolist())
         return Verdicts(said[0], said[1], said[0], said[1])
 
