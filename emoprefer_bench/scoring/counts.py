@@ -3,7 +3,7 @@
 *Tables* are a float64 array of shape (..., rounds, 2, 2, 4, 4): for each round and each of two readings of the answers
 (`REFERENCE_READING`, `STRICT_READING`) two tables, `CONFUSION` (label by forward verdict) and `FLIPS` (forward verdict
 by verdict on the exchanged pair). Both axes of a table run over a1, a2, same, none. The tables of groups of rows add
-up, which makes the bootstrap of `emoprefer_bench.scoring.resampling` a matrix product.
+up, which makes leaving out a clip a subtraction, and a randomisation test a matrix product.
 """
 
 from __future__ import annotations

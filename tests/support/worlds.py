@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -94,19 +93,32 @@ class TwoRuns:
         able = rng.permutation(np.arange(rows) < round(0.67 * rows))
         lost = rng.permutation(np.flatnonzero(able))[: round(drop * rows)]
         self.able, self.flips = able & ~np.isin(np.arange(rows), lost), flips
-        self.baseline = [self._run(rng, able)]
-        self.current = self.again(rng)
+        self.right = self._run(rng, able), self._run(rng, self.able)
 
-    def again(self, rng: np.random.Generator) -> list[Verdicts]:
-        """Another run of the second kind."""
-        return [self._run(rng, self.able)]
+    def again(self, rng: np.random.Generator) -> np.ndarray:
+        """Which rows another run of the second kind has right, forward and exchanged: shape (2, rows)."""
+        return self._run(rng, self.able)
 
-    def _run(self, rng: np.random.Generator, able: np.ndarray) -> Verdicts:
-        said: list[Any] = []
-        for label in (self.label % 2, 1 - self.label % 2):
-            right = able ^ (rng.random(len(able)) < self.flips)
-            said.append(WORDS[np.where(right, label, 1 - label)].tolist())
-        return Verdicts(said[0], said[1], said[0], said[1])
+    def _run(self, rng: np.random.Generator, able: np.ndarray) -> np.ndarray:
+        return able ^ (rng.random((2, len(able))) < self.flips)
+
+    @property
+    def baseline(self) -> list[Verdicts]:
+        """The first run, of one round."""
+        return self._said(self.right[0])
+
+    @property
+    def current(self) -> list[Verdicts]:
+        """The second."""
+        return self._said(self.right[1])
+
+    def _said(self, right: np.ndarray) -> list[Verdicts]:
+        label = self.label % 2
+        forward, back = (
+            WORDS[np.where(each, preferred, 1 - preferred)].tolist()
+            for each, preferred in zip(right, (label, 1 - label), strict=True)
+        )
+        return [Verdicts(forward, back, forward, back)]
 
     @property
     def by_clip(self) -> np.ndarray:
