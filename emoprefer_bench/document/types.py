@@ -135,8 +135,8 @@ class McNemar(TypedDict):
 class Comparison(TypedDict):
     """A case against a control, a baseline or a variant of itself on the same rows: `score` minus `other`.
 
-    The interval is over clips; p is of a randomisation test by clip, one-sided for the case being better; `mcnemar` is of
-    the accuracy of a single round.
+    The interval is over clips; p is of a randomisation test by clip, one-sided for the case being better; `mcnemar` is
+    of the accuracy of a single round.
     """
 
     against: str
