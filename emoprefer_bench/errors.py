@@ -4,7 +4,7 @@ EmopreferError
 ├── data          DatasetError, FetchError
 ├── media         MediaError, DecodeError
 ├── prompts       PromptPackError
-├── engines       WeightsError; LoadError, ChildDiedError, QuestionError (protocol)
+├── engines       WeightsError, DeclarationError, LeaseError; LoadError, ChildDiedError, QuestionError (protocol)
 ├── trial         StoreError, NotLoadedError, EndedError, UnusableAnswerError
 ├── gates         LimitError, BaselineError
 ├── replay        ReplayError

@@ -31,7 +31,10 @@ AT_ONCE = 512  # clips in hand at once: each that waits takes over a kilobyte
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What was found in clips before, by path, size and time of change of their files; what is new is written down."""
+    """What was found in clips before, by path, size, place on the disk and times of change of their files.
+
+    What is new is written down.
+    """
 
     known: dict[str, Look] = field(default_factory=dict)
     file: IO[bytes] | None = None
@@ -41,13 +44,16 @@ class Ledger:
         stats = [(path, path.stat()) for path in (video, audio) if path]
         if not stats:
             return Look()
-        key = json.dumps([[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats])
+        # The second time is the kernel's own: a file that was put in place of another under its old time is another.
+        seen = [[str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino] for path, stat in stats]
+        key = json.dumps(seen)
         look = self.known.get(key)
         if look is None or (thorough and not look.thorough):
             look = self.known[key] = await _look_into(decoders, video, audio, thorough=thorough)
-            if self.file:  # unbuffered: one line is one append
+            if self.file:  # unbuffered: one line is one append; without room for it, the next run looks again
                 line = {"files": key, "looking": LOOKING, **asdict(look)}
-                self.file.write(json.dumps(line).encode() + b"\n")
+                with contextlib.suppress(OSError):
+                    self.file.write(json.dumps(line).encode() + b"\n")
         return look
 
 
@@ -189,16 +195,17 @@ def _folded(name: str) -> str:
 @contextlib.contextmanager
 def _ledger(cache: Path | None) -> Iterator[Ledger]:
     """Open the ledger of the folder `cache`; another process that wants it waits, and then finds all of it done."""
-    if cache is None:
-        yield Ledger()
-        return
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / LEDGER).open("a+b", buffering=0) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        written = file.read()
-        if written and not written.endswith(b"\n"):
-            file.write(b"\n")  # the line before was torn when its process was killed
+    with contextlib.ExitStack() as opened:
+        written, file = b"", None
+        with contextlib.suppress(OSError):  # a folder that can't be written is said where an answer would be
+            if cache is not None:
+                cache.mkdir(parents=True, exist_ok=True)
+                file = opened.enter_context((cache / LEDGER).open("a+b", buffering=0))
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.seek(0)
+                written = file.read()
+                if written and not written.endswith(b"\n"):
+                    file.write(b"\n")  # the line before was torn when its process was killed
         yield Ledger(dict(_entries(written)), file)
 
 

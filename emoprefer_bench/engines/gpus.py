@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from emoprefer_bench.errors import EmopreferError
+
 POLL_SECONDS = 0.2
 
 
@@ -59,7 +61,7 @@ def lease(count: int, pool: Sequence[str], folder: Path) -> Iterator[Gpus]:
     if count == 0:
         yield Gpus()
         return
-    folder.mkdir(mode=0o777, parents=True, exist_ok=True)
+    _make(folder)
     with contextlib.ExitStack() as held:
         while True:
             taken = _take(count, pool, folder)
@@ -71,16 +73,45 @@ def lease(count: int, pool: Sequence[str], folder: Path) -> Iterator[Gpus]:
         yield taken
 
 
+class LeaseError(EmopreferError):
+    """The locks of GPUs can't be had; the message says whose they are and how to mend it."""
+
+
+def _make(folder: Path) -> None:
+    """Make the folder of the locks for all users, whatever this one's umask; only who made a file can remove it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o1777)
+
+
+def _lock_file(path: Path) -> int:
+    """A descriptor of a lock, made for all users if need be; reading is enough to lock. Raises LeaseError."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)  # a kernel may refuse O_CREAT for what another user made
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            os.fchmod(descriptor, 0o666)
+            return descriptor
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)  # made by another process just now
+    except OSError as error:
+        raise LeaseError(
+            f"{path}: can't be locked ({error.strerror}), and so no GPU leased; have its owner, or root, run: "
+            f"chmod 1777 {path.parent} && chmod a+r {path.parent}/*"
+        ) from None
+
+
 def _take(count: int, pool: Sequence[str], folder: Path) -> Gpus | None:
     """Lock `count` GPUs at once, or none."""
-    turn = os.open(folder / "turn", os.O_RDWR | os.O_CREAT, 0o666)
+    turn = _lock_file(folder / "turn")
     try:
         fcntl.flock(turn, fcntl.LOCK_EX)
         locked: dict[str, int] = {}
         for gpu in pool:
             if len(locked) == count:
                 break
-            descriptor = os.open(folder / f"gpu-{gpu}", os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = _lock_file(folder / f"gpu-{gpu.replace('/', '_')}")
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 locked[gpu] = descriptor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +29,13 @@ class ServedEngine(ChildEngine):
             "decoding": asdict(self.plan) if self.plan else None,
         }
 
+    def identity_once_loaded(self, revision: str | None) -> dict[str, Any]:  # noqa: ARG002  # a server says none
+        """The same: it is known before."""
+        return self.identity()
+
+    def _revision(self) -> str | None:
+        return self.revision
+
     def missing(self) -> str | None:
         """The first package that is not installed, or the variable of the key that is not set."""
         for module, extra in self.packages:
@@ -48,6 +56,7 @@ def bounded(engine: Engine, bound: int | None, ledger: Path) -> Engine:
     """
     if bound is None or not isinstance(engine, ServedEngine):
         return engine
-    ledger.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # the child, which has to write it, says what is wrong
+        ledger.parent.mkdir(parents=True, exist_ok=True)
     options = {**engine.options, "max_requests": bound, "ledger": str(ledger.resolve())}
     return replace(engine, options=options)

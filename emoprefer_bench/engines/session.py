@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import Any
 
-from emoprefer_bench.pairs import Answer, Finish, Question
-from emoprefer_bench.protocol.parent import Child, ChildDiedError, Launch, LoadError, QuestionError
+from emoprefer_bench.pairs import Answer, Question
+from emoprefer_bench.protocol import messages
+from emoprefer_bench.protocol.parent import Child, ChildDiedError, Launch, QuestionError
 
 HOT_CLIPS = 256  # remembered, more than are ever open at once
-FINISHES: tuple[Finish, ...] = get_args(Finish)
 
 
 class ChildSession:
@@ -29,17 +28,14 @@ class ChildSession:
         self._suspects = asyncio.Lock()
         self.concurrency = 1
         self.device = ""
+        self.revision: str | None = None
         self.restarts = 0
 
     async def start(self) -> None:
         """Start the first child."""
         await self._child.start()
-        concurrency = self._child.ready.get("concurrency", 1)
-        if not isinstance(concurrency, int) or concurrency < 1:
-            await self._child.close()
-            raise LoadError(f"the engine's 'ready' says concurrency {concurrency!r}: it must be an integer from 1 on")
-        self.concurrency = concurrency
-        self.device = str(self._child.ready.get("device", ""))
+        ready = self._child.ready
+        self.concurrency, self.device, self.revision = ready.concurrency, ready.device, ready.revision
 
     async def close(self) -> None:
         """End the child."""
@@ -83,6 +79,7 @@ class ParallelSession:
         self._of_clip: dict[str, int] = {}
         self.concurrency = 1
         self.device = ""
+        self.revision: str | None = None
 
     async def start(self) -> None:
         """Start all children at once. Raises LoadError, of the first that can't be loaded, and then none is left."""
@@ -91,6 +88,7 @@ class ParallelSession:
             if outcome is not None:
                 await self.close()
                 raise outcome
+        self.revision = self._sessions[0].revision
         self.concurrency = sum(one.concurrency for one in self._sessions)
         self.device = f"{len(self._sessions)} x {self._sessions[0].device}"
 
@@ -136,23 +134,8 @@ def _wire(question: Question, clip: dict[str, Any] | None) -> dict[str, Any]:
 async def _asked(child: Child, wire: dict[str, Any]) -> Answer:
     """Ask the child. An answer that is none by the protocol is an error, like one that says so."""
     try:
-        return _answer(await child.ask(wire))
+        return messages.answer(await child.ask(wire))
     except QuestionError as error:
-        return Answer(_encodable(str(error)), "error")
-    except (TypeError, ValueError, AttributeError) as error:
-        return Answer(f"the engine's answer is none by the protocol: {_encodable(str(error))}", "error")
-
-
-def _answer(message: dict[str, Any]) -> Answer:
-    finish: Finish = message.get("finish") or "stop"
-    if finish not in FINISHES:
-        raise ValueError(f"finish {finish!r} is none of {', '.join(FINISHES)}")
-    counts = {name: int(count) for name, count in (message.get("tokens") or {}).items() if count is not None}
-    seconds = {name: float(number) for name, number in (message.get("seconds") or {}).items() if number is not None}
-    if not all(math.isfinite(number) for number in seconds.values()):
-        raise ValueError(f"seconds {seconds} are not all finite")
-    return Answer(message["text"], finish, counts, seconds)
-
-
-def _encodable(text: str) -> str:
-    return text.encode(errors="replace").decode()
+        return Answer(str(error), "error")
+    except messages.MessageError as error:
+        return Answer(f"the engine's answer is none by the protocol: {error}", "error")

@@ -6,43 +6,59 @@ import hashlib
 import importlib.util
 import json
 import os
-from functools import cache
+import re
 from pathlib import Path
 
+from emoprefer_bench.engines import digests
 from emoprefer_bench.errors import EmopreferError
 
-READ_WHOLE = 64 * 1024 * 1024  # bytes; of a larger file, its size and both ends count
-END = 1024 * 1024
 INSTALL = "pip install --no-deps -r benchmarks/cpu-judges.txt"
+END = 1024 * 1024  # bytes at either end of a large file in a package
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 class WeightsError(EmopreferError):
     """Weights that are missing or not the ones expected; the message says how to get them."""
 
 
-@cache
-def revision_of(model: str, wanted: str | None = None) -> str | None:
+_packaged: set[Path] = set()
+
+
+def revision_of(model: str, wanted: str | None = None, cache: str | None = None) -> str | None:
     """What identifies the weights: a digest of local files, or the commit that the hub's name stands for.
 
-    None where the name is a hub's and nothing of it was downloaded yet.
+    `cache` is where the hub's files lie, if not where its own settings say. None where the name is a hub's and nothing
+    of it was downloaded yet; that is looked up each time, since a child may be downloading it now.
     """
     path = Path(model)
     if path.exists():
         return "sha256:" + _digest(path)
-    if wanted and len(wanted) == 40:  # noqa: PLR2004  # a full commit id is its own answer
+    if wanted and COMMIT.fullmatch(wanted):
         return wanted
-    reference = _hub_cache() / f"models--{model.replace('/', '--')}" / "refs" / (wanted or "main")
-    return reference.read_text().strip() if reference.is_file() else None
+    for folder in _repositories(model, cache):
+        reference = folder / "refs" / (wanted or "main")
+        if reference.is_file():
+            return reference.read_text().strip()
+    return None
+
+
+def named(value: object) -> object:
+    """An option's value in a key: one that is a path of a file, or of a model's folder, counts by what lies there."""
+    if not isinstance(value, str) or os.sep not in value or not _describes(Path(value)):
+        return value
+    return {"name": Path(value).name, "sha256": digests.of(Path(value))}
 
 
 def model_type(model: str, wanted: str | None = None) -> str | None:
     """`model_type` of the model's config.json, if that lies on this machine."""
-    folder = Path(model)
-    if not folder.is_dir():
-        repository = _hub_cache() / f"models--{model.replace('/', '--')}"
-        folder = repository / "snapshots" / (revision_of(model, wanted) or "unknown")
-    config = folder / "config.json"
-    return json.loads(config.read_text()).get("model_type") if config.is_file() else None
+    folders = [Path(model)]
+    if not folders[0].is_dir() and (revision := revision_of(model, wanted)):
+        folders = [folder / "snapshots" / revision for folder in _repositories(model, None)]
+    for folder in folders:
+        if (config := folder / "config.json").is_file():
+            kind: str | None = json.loads(config.read_text()).get("model_type")
+            return kind
+    return None
 
 
 def packaged(package: str, file: str, *, sha256: str) -> Path:
@@ -53,37 +69,47 @@ def packaged(package: str, file: str, *, sha256: str) -> Path:
             f"the package {package} with the weights is not installed: {INSTALL}",
         )
     path = Path(spec.origin).parent / file
-    if not path.is_file() or _sha256(path) != sha256:
+    if not path.is_file() or digests.of_file(path) != sha256:
         raise WeightsError(
             f"{path} is not the file whose SHA-256 is {sha256}: {INSTALL} --force-reinstall",
         )
+    _packaged.add(path)
     return path
 
 
-def _hub_cache() -> Path:
-    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
-    return Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+def _describes(path: Path) -> bool:
+    """Whether what lies at a path can shape an answer; a folder of anything else may hold a whole disk."""
+    try:
+        return path.is_file() or any((path / f"{name}.json").is_file() for name in ("config", "tokenizer_config"))
+    except OSError:  # a name too long for a path
+        return False
+
+
+def _repositories(model: str, cache: str | None) -> list[Path]:
+    """The folders that the hub's client may keep a model in; none where that client is not installed.
+
+    The client says itself where they lie (HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME and older names): that module of it is
+    light. Their layout is documented: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
+    """
+    caches = [cache] if cache else []
+    if importlib.util.find_spec("huggingface_hub"):
+        from huggingface_hub import constants
+
+        caches.append(constants.HF_HUB_CACHE)
+    return [Path(folder).expanduser() / f"models--{model.replace('/', '--')}" for folder in caches]
 
 
 def _digest(path: Path) -> str:
-    """The SHA-256 over all files below a path: names, sizes, and what is in them."""
-    total = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file() and not file.name.startswith("."):
-            size = file.stat().st_size
-            name = file.relative_to(path).as_posix() if path.is_dir() else ""
-            total.update(f"{name}\0{size}\0".encode())
-            total.update(_sha256(file).encode() if size <= READ_WHOLE else _ends(file, size))
-    return total.hexdigest()
+    """The digest that answers are kept under.
 
-
-def _ends(file: Path, size: int) -> bytes:
-    with file.open("rb") as stream:
+    A file of a package was held against its SHA-256 as it was found. Of a large one, its size and both ends count here:
+    answers were stored so before.
+    """
+    size = path.stat().st_size
+    if path not in _packaged or size <= digests.LARGE:
+        return digests.of(path)
+    with path.open("rb") as stream:
         head = stream.read(END)
         stream.seek(size - END)
-        return hashlib.sha256(head + stream.read(END)).digest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        ends = hashlib.sha256(head + stream.read(END)).digest()
+    return hashlib.sha256(f"\0{size}\0".encode() + ends).hexdigest()

@@ -13,10 +13,12 @@ from typing import Any
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.media.plan import UNDECODABLE, Look, MediaError, MediaPlan
 from emoprefer_bench.pairs import Clip
+from emoprefer_bench.protocol import messages
 from emoprefer_bench.protocol.parent import Child, ChildDiedError, Launch, QuestionError
 
 SPOOL_BYTES = 2 << 30
 DECODE_SECONDS = 300.0  # a file that takes longer is made to
+NO_ANSWER = "the decoder's answer is none"
 
 
 class DecodeError(EmopreferError):
@@ -56,14 +58,20 @@ class Decoders:
         except DecodeError as error:
             which = f"clip {clip.name!r} {UNDECODABLE}" if error.of_clip else f"clip {clip.name!r}: "
             raise DecodeError(f"{which}{error}", of_clip=error.of_clip) from None
+        try:
+            self._largest = max(self._largest, sum(path.stat().st_size for path in saved(fields)))
+        except (OSError, TypeError) as error:
+            raise DecodeError(f"clip {clip.name!r}: {NO_ANSWER} ({error})", of_clip=False) from None
         self.decoded += 1
-        self._largest = max(self._largest, sum(path.stat().st_size for path in saved(fields)))
         return fields, seconds
 
     async def look(self, video: Path | None, audio: Path | None, *, thorough: bool) -> Look:
         """Look into a clip's files; a `thorough` look decodes all of them. Raises DecodeError."""
         fields, _ = await self._ask({"look": {**paths(video, audio), "thorough": thorough}}, video or audio)
-        return Look(**fields)
+        try:
+            return Look(**fields)
+        except TypeError as error:
+            raise DecodeError(f"{video or audio}: {NO_ANSWER} ({error})", of_clip=False) from None
 
     async def shrink(self, file: Path) -> Path:
         """Encode a clip anew, for a page, into a file that the caller removes. Raises DecodeError."""
@@ -85,7 +93,14 @@ class Decoders:
             raise DecodeError(f"{file}: decoding it ended the decoder: {error}") from None
         finally:
             self._idle.put_nowait(child)
-        return json.loads(reply["text"]), float(reply["seconds"]["preprocess"])
+        try:
+            answer = messages.answer(reply)
+            fields: object = json.loads(answer.text)
+        except (ValueError, RecursionError) as error:
+            raise DecodeError(f"{file}: {NO_ANSWER} ({type(error).__name__})", of_clip=False) from None
+        if not isinstance(fields, dict):
+            raise DecodeError(f"{file}: {NO_ANSWER}", of_clip=False)
+        return fields, answer.seconds.get("preprocess", 0.0)
 
     async def close(self) -> None:
         """End the processes and remove what they saved."""

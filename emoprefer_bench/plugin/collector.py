@@ -47,6 +47,7 @@ class Collector:
         named = getattr(report, "emoprefer_case", None)
         if named is None or report.when == "teardown":
             return
+        self._notes += [note for note in getattr(report, "emoprefer_notes", ()) if note not in self._notes]
         reason = _reason(report) if report.outcome != "passed" else None
         if carried := getattr(report, "emoprefer", None):
             self.add(carried["case"], carried["dataset"], report.outcome, reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from emoprefer_bench.plugin import interrupts
 from emoprefer_bench.plugin.collection import case_of, recording_of
 from emoprefer_bench.plugin.models import ModelInfo
 from emoprefer_bench.plugin.skips import why_not
-from emoprefer_bench.plugin.stash import GATING, MODELS, PROGRESS, RESULT, TRIALS, settings_of
+from emoprefer_bench.plugin.stash import GATING, MODELS, NOTES, PROGRESS, RESULT, TRIALS, settings_of
 from emoprefer_bench.replay.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -33,7 +34,11 @@ def gpus(request: pytest.FixtureRequest) -> Iterator[gpu_leases.Gpus]:
     known = request.config.stash[MODELS].known
     llms = {case.llm for item in request.session.items if (case := case_of(item)) and case.model == info.name}
     count = max([info.gpus, *(known[llm].gpus for llm in llms if llm in known and info.gpus)])
-    with gpu_leases.lease(count, gpu_leases.visible(), gpu_leases.lock_folder()) as leased:
+    with contextlib.ExitStack() as held:
+        try:
+            leased = held.enter_context(gpu_leases.lease(count, gpu_leases.visible(), gpu_leases.lock_folder()))
+        except gpu_leases.LeaseError as error:
+            pytest.fail(str(error), pytrace=False)
         yield leased
 
 
@@ -51,6 +56,8 @@ def case(request: pytest.FixtureRequest, gpus: gpu_leases.Gpus) -> BoundCase:  #
     selected = case_of(request.node)
     if selected is None:
         raise pytest.UsageError(f"{request.node.nodeid}: the fixture `case` needs a model; declare one in conftest.py")
+    from emoprefer_bench.trial import judges  # noqa: PLC0415  # engines
+
     config = request.config
     if recording := recording_of(request.node):
         return BoundCase(selected, lambda: _replay(request, recording))
@@ -58,6 +65,9 @@ def case(request: pytest.FixtureRequest, gpus: gpu_leases.Gpus) -> BoundCase:  #
     for name, engine in engines.items():
         if lacking := engine.missing():
             pytest.skip(f"{name}: {lacking}")
+    for name, engine in engines.items():
+        if twin := judges.twin(settings_of(config).judges, name, engine):
+            pytest.fail(twin, pytrace=False)
 
     def run() -> ScoredResult:
         return _run(request, selected)
@@ -70,6 +80,7 @@ def case(request: pytest.FixtureRequest, gpus: gpu_leases.Gpus) -> BoundCase:  #
 
 def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
     """The engines that the case's fixtures declare: the judge, and the text LLM where it has one."""
+    from emoprefer_bench.engines.engine import DeclarationError  # noqa: PLC0415
     from emoprefer_bench.engines.weights import WeightsError  # noqa: PLC0415
 
     names = dict.fromkeys(name for name in (case.model, case.llm) if name)
@@ -77,6 +88,8 @@ def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
         return {name: request.getfixturevalue(name) for name in names}
     except WeightsError as error:
         pytest.skip(str(error))
+    except DeclarationError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 def _trial(request: pytest.FixtureRequest, first: Case) -> Trial:
@@ -91,7 +104,7 @@ def _trial(request: pytest.FixtureRequest, first: Case) -> Trial:
             continue
         try:
             of_case = _engines(request, case)
-        except pytest.skip.Exception:
+        except (pytest.skip.Exception, pytest.fail.Exception):  # which its own test says
             continue
         if not any(engine.missing() for engine in of_case.values()):
             engines |= of_case
@@ -119,6 +132,7 @@ def _run(request: pytest.FixtureRequest, case: Case) -> ScoredResult:
         with interrupts.none():
             _keep_incomplete(request.node, trial)
         raise
+    request.node.stash[NOTES] = trial.notes()
     result, fault = trial.result(case), trial.fault(case)
     if result is None:
         pytest.fail(fault or f"{case.id} was not asked", pytrace=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from emoprefer_bench.plugin.stash import (
     DATASETS,
     GATING,
     MODELS,
+    NOTES,
     PACK,
     PROGRESS,
     RECORDINGS,
@@ -57,8 +59,11 @@ def pytest_configure(config: pytest.Config) -> None:
     gating = config.stash[GATING] = Gating(config, pack.described())
     config.pluginmanager.register(gating, "emoprefer-gates")
     if not hasattr(config, "workerinput"):
-        # Every run has its whole allowance, --emoprefer-max-requests; its workers count in one file.
-        Path(config.invocation_params.dir, config.option.emoprefer_out, "requests").unlink(missing_ok=True)
+        # Every run has its whole allowance, --emoprefer-max-requests, and judges of its own; its workers write both
+        # into files. Where these can't be taken away, nothing can be written either: a run that asks will say so.
+        for name in ("requests", "judges"):
+            with contextlib.suppress(OSError):
+                Path(config.invocation_params.dir, config.option.emoprefer_out, name).unlink(missing_ok=True)
         collector = config.stash[COLLECTOR] = Collector(config, pack, gating)
         config.pluginmanager.register(collector, "emoprefer-collector")
 
@@ -118,4 +123,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.emoprefer_case = {**selected.named(), "id": recording.id} if recording else selected.named()
         if call.when == "call" and RESULT in item.stash:
             report.emoprefer = item.stash[RESULT]
+        if call.when == "call" and item.stash.get(NOTES, None):
+            report.emoprefer_notes = item.stash[NOTES]
     return report

@@ -28,6 +28,7 @@ GATING: pytest.StashKey[Gating] = pytest.StashKey()
 PROGRESS: pytest.StashKey[Progress] = pytest.StashKey()
 COLLECTOR: pytest.StashKey[Collector] = pytest.StashKey()
 RESULT: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+NOTES: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 def settings_of(config: pytest.Config) -> Settings:

@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from emoprefer_bench.errors import EmopreferError
+from emoprefer_bench.protocol import messages
+from emoprefer_bench.protocol.environment import without_secrets
 from emoprefer_bench.protocol.spool import Spool
 
 PROTOCOL = 1
 LINE_LIMIT = 64 * 1024 * 1024  # bytes; asyncio's own limit of 64 KiB is shorter than a long answer with its reasoning
 LOG_LINES_SHOWN = 12
+LOG_BYTES_READ = 64 * 1024  # of its end; a child may write as much as the disk holds
+ENDING_SECONDS = 2.0  # between the end of a child's output and its own
 LOAD_SECONDS = 3600.0  # a first start may download tens of gigabytes
 
 
@@ -39,7 +43,8 @@ class Launch:
     """How a child is started.
 
     `log` takes its standard error. `descriptors` are inherited (the locks of a GPU lease). A child that answers nothing
-    for `timeout` seconds while questions are in flight counts as dead.
+    for `timeout` seconds while questions are in flight counts as dead. Of the secrets in this process's environment, it
+    gets those that `secrets` names.
     """
 
     command: tuple[str, ...]
@@ -48,14 +53,15 @@ class Launch:
     environment: dict[str, str] = field(default_factory=dict)
     descriptors: Sequence[int] = ()
     timeout: float = 900.0
+    secrets: tuple[str, ...] = ()
 
 
 class Child:
-    """A running child. `ready` is its ready message."""
+    """A running child. `ready` is what it says of itself."""
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
-        self.ready: dict[str, Any] = {}
+        self.ready = messages.Ready(1, "", None)
         self.dead: ChildDiedError | None = None
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._asked = 0
@@ -66,9 +72,13 @@ class Child:
 
     async def start(self) -> None:
         """Start the process and wait until its model is loaded. Raises LoadError."""
-        self._spool = Spool()
         try:
+            self._spool = Spool()
             await self._start()
+        except OSError as error:
+            await self.close()
+            where = error.filename or self.launch.log
+            raise LoadError(f"{where}: can't be written ({error.strerror}): make room there") from None
         except BaseException:  # an interrupt too leaves nothing behind
             await self.close()
             raise
@@ -83,7 +93,7 @@ class Child:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log,
-                    env={**os.environ, **self.launch.environment},
+                    env={**without_secrets(os.environ, self.launch.secrets), **self.launch.environment},
                     pass_fds=tuple(self.launch.descriptors),
                     start_new_session=True,
                     limit=LINE_LIMIT,
@@ -97,10 +107,12 @@ class Child:
             reason = "took over an hour to load" if isinstance(error, TimeoutError) else "ended while it was loading"
             raise LoadError(f"the engine {reason}{self._log_end()}") from None
         if message.get("type") != "ready" or message.get("protocol") != PROTOCOL:
-            raise LoadError(
-                str(message.get("message") or f"the engine sent no 'ready' of protocol {PROTOCOL}: {message}")
-            )
-        self.ready = message
+            said = message.get("message") or f"the engine sent no 'ready' of protocol {PROTOCOL}"
+            raise LoadError(messages.legible(said))
+        try:
+            self.ready = messages.ready(message)
+        except messages.MessageError as error:
+            raise LoadError(str(error)) from None
         self._reader = asyncio.create_task(self._dispatch())
 
     async def ask(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -148,13 +160,19 @@ class Child:
         except ValueError:
             raise ChildDiedError(f"the engine sent a line of over {LINE_LIMIT} bytes") from None
         if not line.endswith(b"\n"):
-            code = await self._process.wait()
-            raise ChildDiedError(f"the engine ended with {_exit(code)}{self._log_end()}")
-        with contextlib.suppress(ValueError):
-            message: object = json.loads(line)
-            if isinstance(message, dict):
-                return message
-        raise ChildDiedError(f"the engine sent a line that is no message: {line[:80]!r}")
+            raise ChildDiedError(f"the engine {await self._ending()}{self._log_end()}")
+        message = messages.decode(line)
+        if message is None:
+            raise ChildDiedError(f"the engine sent a line that is no message: {line[:80]!r}")
+        return message
+
+    async def _ending(self) -> str:
+        """How a child ended whose output did."""
+        assert self._process is not None
+        try:
+            return f"ended with {_exit(await asyncio.wait_for(self._process.wait(), ENDING_SECONDS))}"
+        except TimeoutError:
+            return "closed its output and went on without it"
 
     async def _dispatch(self) -> None:
         """Give each answer to the question that waits for it, until the child ends or falls silent."""
@@ -167,28 +185,34 @@ class Child:
                 if done:
                     message = reading.result()
                     reading = None
-                    self._quiet_since = time.monotonic()
-                    self._deliver(message)
-                elif self._waiting and time.monotonic() >= self._quiet_since + self.launch.timeout:
+                    if self._deliver(message):
+                        self._quiet_since = time.monotonic()
+                if self._waiting and time.monotonic() >= self._quiet_since + self.launch.timeout:
                     self._fail(self._silence())
                     return
         except ChildDiedError as error:
             self._fail(error)
         finally:
+            # Whatever it was that ended this: nobody waits for ever.
+            self._fail(ChildDiedError("the engine's answers are read no more"))
             if reading:
                 reading.cancel()
 
     def _silence(self) -> ChildDiedError:
         return ChildDiedError(f"the engine answered nothing for {self.launch.timeout:.0f} s{self._log_end()}")
 
-    def _deliver(self, message: dict[str, Any]) -> None:
-        future = self._waiting.get(str(message.get("id")))
+    def _deliver(self, message: dict[str, Any]) -> bool:
+        """Give a message to the question that waits for it; one that nobody waits for is no sign of life."""
+        ask_id = message.get("id")
+        future = self._waiting.get(str(ask_id)) if isinstance(ask_id, (str, int)) else None
         if future is None or future.done():
-            return
-        if message.get("type") == "answer" and isinstance(message.get("text"), str):
+            return False
+        if message.get("type") == "answer":
             future.set_result(message)
         else:
-            future.set_exception(QuestionError(str(message.get("message") or f"no answer: {message}")))
+            said = message.get("message") or "the engine sent neither an answer nor what went wrong"
+            future.set_exception(QuestionError(messages.legible(said)))
+        return True
 
     def _fail(self, error: ChildDiedError) -> None:
         self.dead = self.dead or error
@@ -197,9 +221,15 @@ class Child:
                 future.set_exception(error)
 
     def _log_end(self) -> str:
-        lines = self.launch.log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+        with self.launch.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_BYTES_READ))
+            end = log.read().decode(errors="replace")
+        lines = [messages.legible(line) for line in end.splitlines()[-LOG_LINES_SHOWN:]]
         return f"; the last lines of {self.launch.log}:\n  " + "\n  ".join(lines) if lines else ""
 
 
 def _exit(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+    if code >= 0:
+        return f"exit status {code}"
+    known = {number.value: number.name for number in signal.Signals}
+    return f"signal {known.get(-code, -code)}"

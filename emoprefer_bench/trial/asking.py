@@ -9,7 +9,7 @@ from emoprefer_bench.cases import BLIND, Case
 from emoprefer_bench.pairs import Answer, Clip, Pair, Question
 from emoprefer_bench.trial.desk import Desk
 from emoprefer_bench.trial.held import HeldClip
-from emoprefer_bench.trial.seats import Seat
+from emoprefer_bench.trial.seats import NotLoadedError, Seat
 from emoprefer_bench.trial.tally import Tally
 from emoprefer_bench.trial.transcripts import Steps
 
@@ -48,6 +48,8 @@ class Asking:
         return await self._ask(judge, "texts", None, pair.clip, texts=texts, subtitle=subtitle)
 
     async def _ask(self, seat: Seat, template: str, prompt: str | None, clip: Clip | None, **given: Any) -> Answer:  # noqa: ANN401  # Question's own
+        if seat.name not in self.desk.resident and seat.known_identity() is None:
+            raise NotLoadedError(seat)  # only its engine can tell, and there may be no room for it now
         media = self._case.media if clip else "text"
         unseen = self._case.variant == BLIND or (media == "text" and prompt is not None)
         question = Question(

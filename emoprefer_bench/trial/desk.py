@@ -14,8 +14,8 @@ from emoprefer_bench.trial.seats import NotLoadedError, Seat
 from emoprefer_bench.trial.store import Store
 from emoprefer_bench.trial.tally import Tally
 
-Asked = tuple[str, bool]
-"""What a question is known by while it is asked: its key, and whether it is asked again, whatever is stored."""
+Asked = tuple[str, str, bool]
+"""What a question is known by while it is asked: its seat, its key, and whether it is asked once more all the same."""
 
 
 class EndedError(EmopreferError):
@@ -40,7 +40,7 @@ class Desk:
 
     async def ask(self, seat: Seat, question: Question, held: HeldClip, tally: Tally) -> Answer:
         """The answer to a question: stored, on its way, or asked for now."""
-        asked = (question.key, tally.again)
+        asked = (seat.name, question.key, tally.again)
         answer = self._known(seat, asked)
         if answer is not None:
             seat.device = seat.device or answer.device
@@ -67,7 +67,7 @@ class Desk:
         return answer
 
     def _known(self, seat: Seat, asked: Asked) -> Answer | None:
-        key, again = asked
+        _, key, again = asked
         if again or not seat.engine.durable:
             return self._unsaved.get(asked)
         return self._store.get(key)
@@ -76,7 +76,7 @@ class Desk:
         if seat.engine.durable and not tally.again:
             self._store.add(question, answer)
         elif tally.again or tally.case.llm:  # whose strategies are left and run again
-            self._unsaved[question.key, tally.again] = answer
+            self._unsaved[seat.name, question.key, tally.again] = answer
 
     async def _answer(self, seat: Seat, question: Question, held: HeldClip, tally: Tally) -> Answer:
         fields, started = None, time.perf_counter()

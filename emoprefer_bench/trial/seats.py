@@ -107,9 +107,13 @@ class Seat:
         if self._identity is None:
             self._identity = self.engine.identity()
         if self._identity is None:
-            await self._open()
-            self._identity = self.engine.identity() or {"engine": self.engine.name, "revision": "unknown"}
+            session = await self._open()
+            self._identity = self.engine.identity() or self.engine.identity_once_loaded(session.revision)
         return self._identity
+
+    def known_identity(self) -> dict[str, Any] | None:
+        """What its answers were kept under, or would be; None where that can't be known without opening it."""
+        return self._identity or self.engine.identity()
 
     async def close(self) -> None:
         """End the engine, if it was opened."""

@@ -2,7 +2,8 @@
 
 Every process appends to a shard of its own, so no lock is needed, also on a network file system. Reading merges all
 shards. A line is written whole with one write, so it survives the death of the process that wrote it; a thread brings
-it to the disk within a second, which the death of the machine needs. A line that was cut short is left out on reading.
+it to the disk within a second, which the death of the machine needs. A line that was cut short is left out on reading,
+and so is one that was damaged: its question is asked again, and `unreadable` says where it lies.
 """
 
 from __future__ import annotations
@@ -10,25 +11,26 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
+import re
 import threading
-import time
-import uuid
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import Answer, Question
+from emoprefer_bench.protocol.messages import one_line
+from emoprefer_bench.trial import shards
 from emoprefer_bench.trial.places import Places
 
 FLUSH_SECONDS = 0.5
 FINAL = ("stop", "length", "overlong")  # what asking again would not change
 
-_BLOCK = 1 << 12  # bytes; most answers are shorter
 _OFFSET_BITS = 44
 _OFFSET_MASK = (1 << _OFFSET_BITS) - 1
-_KEY_AT, _KEY_END = len('{"key":"'), len('{"key":"') + 64
+_START = re.compile(rb'\{"key":"([0-9a-f]{64})"')
 
 
 class StoreError(EmopreferError):
@@ -47,8 +49,11 @@ class Store:
     def __init__(self, folder: Path, *, fresh: bool = False) -> None:
         """Open the folder, made if need be. `fresh` leaves the stored answers unread."""
         self.folder = folder
+        self.unreadable: list[str] = []
+        self._damaged: set[int] = set()
         self._places = Places()
-        self._readers: list[int] = []
+        self._shards = shards.Shards()
+        self._held = contextlib.ExitStack()
         self._writer: int | None = None
         self._writer_shard = 0
         self._end = 0
@@ -56,8 +61,9 @@ class Store:
         self._closing = threading.Event()
         self._flusher = threading.Thread(target=self._flush_often, daemon=True)
         self._failure: OSError | None = None
-        if not fresh and folder.is_dir():
-            for path in sorted(folder.glob("*.jsonl")):
+        if folder.is_dir():
+            self._held.enter_context(shards.held(folder))
+            for path in () if fresh else sorted(folder.glob("*.jsonl")):
                 self._index(path)
 
     def __enter__(self) -> Self:
@@ -72,17 +78,22 @@ class Store:
         return len(self._places)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self._places.get(key) is not None
+        return isinstance(key, str) and self.get(key) is not None
 
     def get(self, key: str) -> Answer | None:
         """The stored answer to the question with this key, or None."""
         place = self._places.get(key)
-        if place is None:
+        if place is None or place in self._damaged:
             return None
-        row = json.loads(self._line(place))
-        if row["key"] != key:
-            return None
-        return Answer(row["text"], row["finish"], row["tokens"], row["seconds"], row.get("device", ""))
+        shard, offset = place >> _OFFSET_BITS, place & _OFFSET_MASK
+        try:
+            return _answer(json.loads(self._shards.line(shard, offset)), key)
+        except OSError as error:
+            self._leave_out(shard, offset, error.strerror or "it can't be read")
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+            self._leave_out(shard, offset, "this line is no answer")
+        self._damaged.add(place)
+        return None
 
     def add(self, question: Question, answer: Answer) -> None:
         """Append a final answer; one that may come out otherwise next time (an error, a refusal) is not kept.
@@ -124,9 +135,11 @@ class Store:
         try:
             self.flush()
         finally:
-            for descriptor in self._readers:
-                os.close(descriptor)
-            self._readers, self._writer = [], None
+            if self._writer is not None:
+                os.close(self._writer)
+            self._writer = None
+            self._shards.close()
+            self._held.close()
             self._places = Places()
 
     def _flush_often(self) -> None:
@@ -134,12 +147,6 @@ class Store:
         while not self._closing.wait(FLUSH_SECONDS):
             with contextlib.suppress(StoreError):
                 self.flush()
-
-    def _line(self, place: int) -> bytes:
-        descriptor, offset, line = self._readers[place >> _OFFSET_BITS], place & _OFFSET_MASK, b""
-        while b"\n" not in line:
-            line += os.pread(descriptor, _BLOCK, offset + len(line)) or b"\n"
-        return line[: line.index(b"\n")]
 
     def _append(self, line: bytes) -> None:
         if self._failure:
@@ -159,23 +166,49 @@ class Store:
         return StoreError(self.folder, "an answer", reason)
 
     def _open_shard(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._held.enter_context(shards.held(self.folder))
+        path = self.folder / shards.new_name(self.folder)
         self._writer = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        self._writer_shard = len(self._readers)
-        self._readers.append(self._writer)
+        self._writer_shard = self._shards.add(path)
         self._flusher.start()
 
     def _index(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_RDONLY)
-        shard, offset = len(self._readers), 0
-        self._readers.append(descriptor)
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            for line in file:
-                if line.startswith(b'{"key":"') and line.endswith(b"}\n"):
-                    self._places.put(line[_KEY_AT:_KEY_END].decode(), _place(shard, offset))
-                offset += len(line)
+        """Note where the answers of a file lie; what else stands in it is left out."""
+        shard, offset = self._shards.add(path), 0
+        try:
+            with os.fdopen(shards.open_file(path), "rb") as file:
+                for line in file:
+                    start = _START.match(line)
+                    if start and line.endswith(b"}\n"):
+                        self._places.put(start[1].decode(), _place(shard, offset))
+                    elif line.endswith(b"\n"):  # others were cut short by a death, or are being written
+                        self._leave_out(shard, offset, "this line is no answer")
+                    offset += len(line)
+        except OSError as error:
+            self._leave_out(shard, None, error.strerror or "it can't be read")
+
+    def _leave_out(self, shard: int, offset: int | None, reason: str) -> None:
+        where = f"{self._shards.paths[shard]}" + (f", byte {offset}" if offset is not None else "")
+        self.unreadable.append(f"{where}: {reason}; what it held is asked again")
 
 
 def _place(shard: int, offset: int) -> int:
     return shard << _OFFSET_BITS | offset
+
+
+def _answer(row: Any, key: str) -> Answer | None:  # noqa: ANN401  # whatever the line held
+    """The answer of a row. Raises what a value raises that `Store.add` never wrote."""
+    if row["key"] != key:
+        return None  # of another question whose key begins alike
+    text, finish, tokens, seconds = row["text"], row["finish"], row["tokens"], row["seconds"]
+    if not isinstance(text, str) or finish not in FINAL:
+        raise ValueError
+    for count in tokens.values():
+        if not isinstance(count, int):
+            raise TypeError
+    if not all(math.isfinite(number) for number in seconds.values()):
+        raise ValueError
+    named = {one_line(name): count for name, count in tokens.items()}
+    return Answer(text, finish, named, seconds, one_line(row.get("device", "")))

@@ -8,7 +8,9 @@ not.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +36,8 @@ class Transcripts:
     def __enter__(self) -> Self:
         with self._writing():
             self._folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(self._folder, os.W_OK):  # found out before anything is asked
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return self
 
     def __exit__(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from emoprefer_bench.document.types import Engines, ScoredResult
 
 Progress = Callable[[int, int, str], None]
+NOTES_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Settings:
     def ledger(self) -> Path:
         """The file in which all workers of a run count the requests they send to servers."""
         return self.out / "requests"
+
+    @property
+    def judges(self) -> Path:
+        """The file in which all workers of a run write which judges it has."""
+        return self.out / "judges"
 
     noise: int = 0
     failures: FailureBound = field(default_factory=FailureBound)
@@ -72,6 +78,7 @@ class Trial:
         }
         self._judge = self._seats[judge]
         self._failure: StoreError | None = None
+        self._unreadable: list[str] = []
         self._ran = False
 
     def run(self, progress: Progress) -> None:
@@ -114,6 +121,12 @@ class Trial:
         tally = self._tallies[case.id]
         return tally.failure or tally.unsound()
 
+    def notes(self) -> list[str]:
+        """What a person should know of the run beside its results; each note is told once."""
+        told, self._unreadable = self._unreadable, []
+        more = [f"and {len(told) - NOTES_SHOWN} more such places"] if len(told) > NOTES_SHOWN else []
+        return told[:NOTES_SHOWN] + more
+
     def dataset(self, case: Case) -> Dataset:
         """The case's data set, of a case that has a result."""
         dataset = self._datasets[case.dataset]
@@ -140,7 +153,10 @@ class Trial:
                 transcripts=transcripts,
                 coresident=self._settings.coresident,
             )
-            await runner.run()
+            try:
+                await runner.run()
+            finally:
+                self._unreadable = store.unreadable
 
     def _read_datasets(self, progress: Progress) -> None:
         """Read each data set as strictly as its most demanding case needs; a faulty one fails its own cases alone."""
@@ -190,7 +206,7 @@ def _described(seat: Seat) -> Described:
         "name": seat.name,
         "engine": seat.engine.name,
         "device": seat.device or None,
-        "identity": seat.engine.identity(),
+        "identity": seat.known_identity(),
         "sampling": asdict(seat.engine.sampling),
         "greedy": seat.engine.sampling.greedy,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -95,16 +96,17 @@ class Child:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
     def close(self) -> None:
-        """Close the child's input, which must end it, and wait."""
+        """Close the child's input, which must end it and all that it started, and wait."""
         if not self.process.stdin.closed:
             self.process.stdin.close()
         try:
             self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            raise
-        self._reader.join(20)
-        self.process.stdout.close()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(20)
+            self._reader.join(20)
+            self.process.stdout.close()
 
 
 def _clip(
@@ -190,16 +192,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def start(tmp_path_factory: pytest.TempPathFactory):
     """Start children; the end of the session ends those that still run."""
-    children: list[Child] = []
+    with contextlib.ExitStack() as children:  # one that fails to end doesn't keep the others
 
-    def begin(*command: str) -> Child:
-        log = tmp_path_factory.mktemp("child") / "log.txt"
-        children.append(Child([sys.executable, *command], log))
-        return children[-1]
+        def begin(*command: str) -> Child:
+            log = tmp_path_factory.mktemp("child") / "log.txt"
+            child = Child([sys.executable, *command], log)
+            children.callback(child.close)
+            return child
 
-    yield begin
-    for child in children:
-        child.close()
+        yield begin
 
 
 @pytest.fixture(scope="session")

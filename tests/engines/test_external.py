@@ -63,6 +63,7 @@ def elsewhere(tmp_path_factory):
 
 def judge(elsewhere, script="script.py", **settings):
     """The script as a judge."""
+    settings = {"version": "1", **settings}
     return emoprefer_bench.external(f"python {elsewhere / script}", python=str(elsewhere / "env"), **settings)
 
 
@@ -120,8 +121,8 @@ def test_an_environment_may_be_named_by_its_interpreter(elsewhere):
     """`python` is a folder of an environment or an interpreter; a command that isn't python stays as it is."""
     assert judge(elsewhere).command[0] == str(elsewhere / "env" / "bin" / "python")
     interpreter = str(elsewhere / "env" / "bin" / "python")
-    assert emoprefer_bench.external("python x.py", python=interpreter).command == (interpreter, "x.py")
-    assert emoprefer_bench.external("conda run -n mine python x.py").command[:3] == ("conda", "run", "-n")
+    assert emoprefer_bench.external("python x.py", python=interpreter, version="1").command == (interpreter, "x.py")
+    assert emoprefer_bench.external("conda run -n mine python x.py", version="1").command[:3] == ("conda", "run", "-n")
 
 
 # What LLaMA-VID's repository and torch offer to the example, in a few lines: neither can be installed here.
@@ -212,7 +213,8 @@ def test_without_its_repository_the_example_says_what_is_missing(elsewhere, tmp_
     alone = tmp_path / "alone"
     alone.mkdir()
     shutil.copy(ROOT / "examples" / "llama_vid_worker.py", alone)
-    engine = emoprefer_bench.external(f"python -S {alone / 'llama_vid_worker.py'}", python=str(elsewhere / "env"))
+    script = f"python -S {alone / 'llama_vid_worker.py'}"
+    engine = emoprefer_bench.external(script, python=str(elsewhere / "env"), version="1")
     with pytest.raises(LoadError, match=r"(?s)ended while it was loading.*No module named"):
         ask(engine, tmp_path / "log")
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +104,70 @@ def test_a_lease_outlives_its_holder_in_a_child_that_inherited_it(tmp_path):
     child.kill()
     child.communicate()
     assert free(tmp_path, "0")
+
+
+def test_every_user_of_the_machine_can_lease(tmp_path):
+    """Whatever the umask of who came first; nobody can take a lock away that another made."""
+    umask = os.umask(0o077)
+    try:
+        with gpus.lease(1, ("0", "MIG-1/2"), tmp_path / "locks"):
+            pass
+    finally:
+        os.umask(umask)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "locks").iterdir()}
+    assert modes == {"turn": 0o666, "gpu-0": 0o666}
+    assert stat.S_IMODE((tmp_path / "locks").stat().st_mode) == 0o1777
+
+
+@pytest.fixture
+def shared():
+    """A folder that other users can reach."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+def leasing(folder, pool, user):
+    """A process that leases these GPUs as a user (as this one, where there is no other to be), and the pipe to it."""
+    ours, theirs = multiprocessing.Pipe()
+
+    def lease():
+        if os.geteuid() == 0:
+            os.setuid(user)
+        os.umask(0o077)
+        with gpus.lease(len(pool), pool, folder / "locks"):
+            theirs.send("leased")
+            theirs.recv()
+
+    process = multiprocessing.get_context("fork").Process(target=lease)
+    process.start()
+    return process, ours
+
+
+def test_a_second_user_waits_for_the_first_and_makes_locks_of_its_own(shared):
+    """Two users under the strictest umask share two GPUs, and root comes after them."""
+    processes, pipes = zip(*(leasing(shared, pool, 65532 + n) for n, pool in enumerate(("0", "01", "2"))), strict=True)
+    first, second, other = pipes
+    assert first.poll(20)
+    assert other.poll(20)
+    assert not second.poll(3 * gpus.POLL_SECONDS)
+    first.send("enough")
+    assert second.poll(20)
+    assert not free(shared / "locks", 1)
+    for process, pipe in zip(processes[1:], pipes[1:], strict=True):
+        pipe.send("enough")
+        process.join(20)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    with gpus.lease(3, ("0", "1", "2"), shared / "locks") as leased:
+        assert leased.ids == ("0", "1", "2")
+
+
+def test_locks_that_cannot_be_had_are_one_sentence(tmp_path):
+    """A link in the place of one, or a folder of another user's; it says who can mend it, and how."""
+    (tmp_path / "turn").symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(gpus.LeaseError, match=r"turn: can't be locked .* run: chmod 1777"),
+        gpus.lease(1, "0", tmp_path),
+    ):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

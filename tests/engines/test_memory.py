@@ -29,15 +29,18 @@ def smi(tmp_path, monkeypatch):
 
 @pytest.fixture
 def weights(tmp_path):
-    """Make a checkpoint of two files with so many weights of each type; only their headers are there."""
+    """Make a checkpoint of files with so many weights of each type: a header, and behind it a hole in the file."""
 
     def make(**counts):
         folder = tmp_path / "checkpoint"
         folder.mkdir()
         for number, (kind, count) in enumerate(counts.items()):
-            tensors = {"__metadata__": {}, "w": {"dtype": kind, "shape": [count // 2, 2], "data_offsets": [0, 0]}}
+            size = count * memory.BYTES.get(kind, 1)
+            tensors = {"__metadata__": {}, "w": {"dtype": kind, "shape": [count // 2, 2], "data_offsets": [0, size]}}
             header = json.dumps(tensors).encode()
-            (folder / f"model-{number}.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+            with (folder / f"model-{number}.safetensors").open("wb") as file:
+                file.write(struct.pack("<Q", len(header)) + header)
+                file.truncate(8 + len(header) + size)
         return str(folder)
 
     return make
@@ -80,6 +83,8 @@ def test_nothing_is_said_where_nothing_is_known(weights, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert free_memory("0") == []
     assert weights_bytes("nobody/nothing", None) is None
+    (tmp_path / "checkpoint" / "model-1.safetensors").write_bytes(b"\xff" * 99)
+    assert weights_bytes(str(tmp_path / "checkpoint"), None) is None
 
 
 def test_the_child_says_so_before_the_first_question(start, checkpoint, smi, monkeypatch):

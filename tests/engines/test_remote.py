@@ -11,6 +11,7 @@ from support.servers import Server, reply
 
 import emoprefer_bench
 from emoprefer_bench.engines.children.remote import Options, check_answered_by, retry_after
+from emoprefer_bench.engines.engine import DeclarationError
 from emoprefer_bench.engines.served import bounded
 from emoprefer_bench.protocol.parent import LoadError
 from emoprefer_bench.verdicts import read
@@ -150,6 +151,61 @@ class TestKeys:
         assert len(files) > 5
         assert not [path for path in files if KEY.encode() in path.read_bytes()]
         assert KEY not in result.stdout.str() + result.stderr.str()
+
+
+class TestRedirects:
+    """A server that sends questions on to another host."""
+
+    @pytest.fixture
+    def stranger(self):
+        """A host that nobody named, and that answers as a model would."""
+        server = Server(answer=as_openai)
+        yield server
+        server.close()
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_no_question_follows(self, ask, openai_like, stranger, status):
+        """It fails at once, and says where it was to go."""
+        openai_like.faults = [(status, {"location": f"{stranger.url}/v1/chat/completions?key=x"}, b"{}")]
+        (answer,) = ask(tiny(openai_like), asked())
+        assert answer.finish == "error"
+        assert f"HTTP {status}: the server sends this on to {stranger.url}/v1/chat/completions, which" in answer.text
+        assert not stranger.requests
+        assert len(openai_like.requests) == 1
+
+    @pytest.mark.parametrize("kind", ["openai", "gemini"])
+    def test_no_load_follows(self, tmp_path, monkeypatch, stranger, kind):
+        """Neither the question for the list of models nor that about one, which carries the key in its header."""
+        monkeypatch.setenv("MY_KEY", KEY)
+        seen = []
+        real = stranger.answer
+        stranger.answer = lambda request: seen.append(request) or real(request)
+        away = Server(answer=lambda request: (307, {"location": f"{stranger.url}{request.path}"}, b"{}"))
+        engines = {
+            "openai": lambda: emoprefer_bench.served("m", base_url=f"{away.url}/v1", key="MY_KEY"),
+            "gemini": lambda: emoprefer_bench.gemini("gemini-2.5-pro", base_url=away.url, key="MY_KEY"),
+        }
+        with pytest.raises(LoadError, match="the server sends this on to"):
+            answers(engines[kind](), tmp_path / "log", asked())
+        away.close()
+        assert not seen
+
+    def test_no_question_to_gemini_follows(self, tmp_path, monkeypatch, stranger):
+        """Its clients are other ones."""
+        monkeypatch.setenv("MY_KEY", KEY)
+        away = Server(answer=lambda _: reply({"name": "models/gemini-2.5-pro"}))
+        away.faults = [(307, {"location": f"{stranger.url}/v1"}, b"{}")]
+        engine = emoprefer_bench.gemini("gemini-2.5-pro", base_url=away.url, key="MY_KEY")
+        (answer,) = answers(engine, tmp_path / "log", asked())
+        away.close()
+        assert "the server sends this on to" in answer.text
+        assert not stranger.requests
+
+
+def test_a_password_in_an_address_is_refused():
+    """An address stands in the key of every answer, and so in the report."""
+    with pytest.raises(DeclarationError, match="its base_url holds a password"):
+        emoprefer_bench.served("m", base_url="https://me:secret@host/v1")
 
 
 class TestIdentity:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
@@ -13,6 +12,7 @@ import urllib.request
 import pytest
 from support.asking import WORDS, Sessions, answers, asked, served_clip
 from support.servers import Server, reply
+from support.tethered import started
 
 import emoprefer_bench
 from emoprefer_bench.pairs import Sampling
@@ -40,15 +40,12 @@ def vllm_server(checkpoint, tmp_path_factory):
         "HF_HUB_OFFLINE": "1",
     }
     log = tmp_path_factory.mktemp("server") / "log.txt"
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, **quiet})
-    until = time.monotonic() + 150
-    while not _answers(f"http://127.0.0.1:{port}/health"):
-        assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]  # noqa: PT018  # one wait
-        time.sleep(0.3)
-    yield f"127.0.0.1:{port}"
-    process.terminate()
-    process.wait(30)
+    with log.open("wb") as file, started(command, stdout=file, stderr=file, env={**os.environ, **quiet}) as process:
+        until = time.monotonic() + 150
+        while not _answers(f"http://127.0.0.1:{port}/health"):
+            assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]  # noqa: PT018  # one wait
+            time.sleep(0.3)
+        yield f"127.0.0.1:{port}"
 
 
 def _answers(url: str) -> bool:

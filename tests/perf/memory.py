@@ -38,7 +38,7 @@ def trial(folder: Path, count: int) -> None:
         csv.write("name,a1,a2,preference\n")
         for row in range(count):
             csv.write(f"clip{row // 2},{SAID} {row},{SAID} or not {row},{('a1', 'a2')[row % 2]}\n")
-    judge = function(lambda question: "a1" if question.seed % 2 else "a2", durable=True)
+    judge = function(lambda question: "a1" if question.seed % 2 else "a2", name="judge", durable=True)
     case = Case("judge", "S1", "many", "text")
     settings = Settings(folder / "out", {"many": Source("many", folder / "many.csv")}, prompts.load())
     run = Trial(settings, "judge", [case], {"judge": judge})

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -12,6 +13,7 @@ from support.recordings import documented, write, write_both
 
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import Clip, Pair
+from emoprefer_bench.replay import npz
 from emoprefer_bench.replay.npz import ReplayError
 from emoprefer_bench.replay.reference import find, load
 from emoprefer_bench.reports import latex
@@ -283,9 +285,57 @@ def _bomb_of_zeros(path):
             archive.writestr(f"{name}.npy", bytes(40 * 2**20))
 
 
+def _array(words=LABELS, descr=None, shape=None, body=None):
+    """An array of strings as numpy saves it, or with another header or body."""
+    made = np.array(words)
+    header = {"descr": descr or made.dtype.str, "fortran_order": False, "shape": made.shape if shape is None else shape}
+    said = repr(header).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(said).to_bytes(2, "little") + said + (made.tobytes() if body is None else body)
+
+
+def _members(path, predictions, compression=zipfile.ZIP_STORED, **others):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in {"gt_labels.npy": _array(), "pred_labels.npy": predictions, **others}.items():
+            archive.writestr(name, content)
+
+
+def _encrypted(path):
+    _members(path, _array())
+    content = path.read_bytes()
+    for start in (b"PK\x03\x04", b"PK\x01\x02"):  # the flags of each member, in front of it and in the directory
+        parts = content.split(start)
+        at = 2 if start.endswith(b"\x04") else 4
+        content = start.join([parts[0], *(part[:at] + bytes([part[at] | 1]) + part[at + 1 :] for part in parts[1:])])
+    path.write_bytes(content)
+
+
+def _bad_lzma(path):
+    _members(path, _array(["a1"] * 5000), zipfile.ZIP_LZMA)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"pred_labels.npy") + len(b"pred_labels.npy") + 9
+    content[at : at + 20] = b"\xff" * 20
+    path.write_bytes(bytes(content))
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (_encrypted, "is no .npz file"),
+        (_bad_lzma, "is no .npz file"),
+        (lambda path: _members(path, _array(shape=(-3,))), "is no .npz file"),
+        (lambda path: _members(path, _array(shape=(10**30,))), "is no .npz file"),
+        (lambda path: _members(path, _array(shape=(2,))), "2 strings are announced"),
+        (
+            lambda path: _members(path, _array(descr="<U0", shape=(10**12,), body=b"")),
+            "it should hold one string a row",
+        ),
+        (lambda path: _members(path, _array(shape=())), "it should hold one string a row"),
+        (lambda path: _members(path, _array(descr="<U9999999999")), "is no .npz file"),
+        (lambda path: _members(path, _array(descr="|O")), "holds pickled objects"),
+        (lambda path: _members(path, _array(body=b"\xff" * 48)), "is no .npz file"),
+        (lambda path: _members(path, _array(body=(0xD800).to_bytes(4, "little") * 12)), "the prediction is"),
+        (lambda path: _members(path, b"\x93NUMPY\x09\x00" + bytes(99)), "is no .npz file"),
+        (lambda path: _members(path, b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535), "is no .npz file"),
         (lambda path: path.write_bytes(b""), "is no .npz file"),
         (lambda path: path.write_bytes(path.read_bytes()[:200]), "is no .npz file"),
         (_bad_checksum, "is no .npz file"),
@@ -306,6 +356,19 @@ def test_a_broken_or_hostile_file_is_one_clear_error(tmp_path, spoil, message):
         load(only(tmp_path))
     assert "emoprefer-round1.npz" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_what_lies_beside_the_arrays_is_not_unpacked(tmp_path):
+    """A member without `.npy` that numpy would take for the array: 100 MiB of zeros, and the answers are read."""
+    write_both(tmp_path, "m-audio-normal", "emoprefer", "round1", LABELS, LABELS, LABELS)
+    path = tmp_path / "m-audio-normal-emoprefer-round1.npz"
+    _members(path, _array(), zipfile.ZIP_DEFLATED, pred_labels=bytes(100 << 20))
+    tracemalloc.start()
+    answers = npz.read(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert list(answers.verdicts) == LABELS
+    assert most < 4 << 20
 
 
 def test_replaying_needs_no_engine():

@@ -82,7 +82,8 @@ class Project:
 
     def wait_for(self, count, run):
         """Wait until so many questions were asked, or the run has ended."""
-        for _ in range(600):
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
             if len(self.asked()) >= count or run.poll() is not None:
                 return
             time.sleep(0.05)
@@ -174,6 +175,37 @@ def test_a_signal_ends_a_run_within_seconds_and_what_was_scored_is_reported(benc
     assert bench.report()["complete"]
 
 
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
+def test_an_interrupt_while_models_load_ends_them_too(bench, options):
+    """Ctrl-C in the minutes in which nothing is answered yet: the run ends in seconds, and no engine loads on."""
+    project = Project(bench)
+    script = bench.pytester.path / "engine.py"
+    script.write_text(LOADING + script.read_text())
+    run = project.start(*options)
+    project.wait_for(2, run)
+    started = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    out = run.communicate(timeout=60)[0]
+    assert time.monotonic() - started < 20
+    assert run.returncode == pytest.ExitCode.INTERRUPTED, out
+    pids = project.asked()
+    for _ in range(100):
+        if not any(Path("/proc", pid).exists() for pid in pids):
+            break
+        time.sleep(0.05)
+    assert not [pid for pid in pids if Path("/proc", pid).exists()]
+
+
+# An engine that starts another process, and then loads for ever.
+LOADING = """
+import os, pathlib, subprocess, time
+other = subprocess.Popen(["sleep", "300"])
+with pathlib.Path(__file__).with_name("noted").open("a") as noted:
+    noted.write(f"{os.getpid()}\\n{other.pid}\\n")
+time.sleep(300)
+"""
+
+
 def test_an_engine_that_dies_on_the_way_is_told_of(bench):
     """Nothing is lost, so that the run passes; but it was slow for a reason, and the report and the terminal say it."""
     Project(bench, rows=2)
@@ -238,6 +270,62 @@ def stored_keys(folder):
     """The keys of the answers in a folder that a store can read."""
     lines = [line for shard in folder.glob("*.jsonl") for line in shard.read_bytes().splitlines(keepends=True)]
     return {json.loads(line)["key"] for line in lines if line.endswith(b"\n")}
+
+
+# A process that may write only where its user may: of root's powers, the one to write everywhere is taken away.
+AS_WRITTEN = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+
+
+@contextlib.contextmanager
+def read_only(folder):
+    """Within, nothing below the folder can be written by AS_WRITTEN, nor by any user but root."""
+    paths = [folder, *folder.rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        yield
+    finally:
+        for path in paths:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def as_written(bench, *options):
+    """Run pytest without root's power to write everywhere."""
+    powers = AS_WRITTEN if os.geteuid() == 0 else []
+    command = [*powers, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *bench.options, *options]
+    return subprocess.run(command, cwd=bench.pytester.path, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_folder_that_cannot_be_written_stops_no_run_that_asks_nothing(bench):
+    """Somebody else's `.emoprefer`, with all that a run leaves: pytest works, and a run that would ask says why not."""
+    bench.run("-k", "toy and judge and S1").assert_outcomes(passed=1)
+    out = bench.pytester.path / ".emoprefer"
+    for name in ("requests", "judges"):
+        (out / name).touch()
+    (bench.pytester.path / "test_own.py").write_text("def test_own(): pass\n")
+    with read_only(out):
+        own = as_written(bench, "test_own.py")
+        again = as_written(bench, "-k", "toy and judge and S1")
+        more = as_written(bench, "-k", "toy and judge and S2", "-n", "1")
+    assert own.returncode == 0
+    assert "1 passed" in own.stdout
+    for run in (again, more):
+        assert run.returncode == pytest.ExitCode.USAGE_ERROR, run.stdout
+        assert "can't write" in run.stdout
+        assert "Traceback" not in run.stdout + run.stderr
+        assert "INTERNALERROR" not in run.stdout + run.stderr
+    assert len(bench.asked()) == 6, "nothing was asked whose answer could not be kept"
+
+
+def test_a_file_in_the_place_of_the_folder_stops_no_run_that_asks_nothing(bench):
+    """`.emoprefer` is a file here, as an --emoprefer-out that was mistyped may be."""
+    (bench.pytester.path / ".emoprefer").write_text("mine")
+    (bench.pytester.path / "test_own.py").write_text("def test_own(): pass\n")
+    bench.run("test_own.py", apart=True).assert_outcomes(passed=1)
+    run = bench.run("-k", "toy and judge and S1", apart=True)
+    run.assert_outcomes(failed=1)
+    run.stdout.fnmatch_lines(["*.emoprefer/transcripts: can't write *"])
+    assert "Traceback" not in run.stdout.str()
 
 
 TALKING = """

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import Counter
@@ -30,7 +31,7 @@ class Judge:
             self.asked.append(question)
             return answer(question)
 
-        self.engine = function(note, durable=True, **settings)
+        self.engine = function(note, name="judge", durable=True, **settings)
 
 
 def run(tmp_path, tallies, judge, llm=None, **settings):
@@ -184,6 +185,41 @@ def test_a_judge_whose_answers_are_not_kept_is_exchanged_too(tmp_path, pairs):
     run(tmp_path, [one], judge, llm)
     assert one.complete
     assert len(judge.asked) == 3
+
+
+class Hub:
+    """A function whose weights nobody has seen before it was opened; it notes when it is open."""
+
+    def __init__(self, function, noted):
+        self.function, self.noted, self.seen = function, noted, False
+
+    def __getattr__(self, name):
+        return getattr(self.function, name)
+
+    def identity(self):
+        """The function's, once it was open."""
+        return self.function.identity() if self.seen else None
+
+    @contextlib.asynccontextmanager
+    async def open(self, log):
+        """The function's session."""
+        self.noted.append(f"{self.name} opens")
+        self.seen = True
+        async with self.function.open(log) as session:
+            yield session
+        self.noted.append(f"{self.name} ends")
+
+
+def test_a_text_llm_that_was_never_here_is_not_loaded_beside_the_judge(tmp_path, pairs):
+    """Its name in the key can only be had from itself, and two models on one GPU don't fit."""
+    judge, llm, noted = Judge(lambda q: "Plain."), Judge(lambda q: "a2"), []
+    judge.engine = Hub(replace(judge.engine, name="judge"), noted)
+    llm.engine = Hub(replace(llm.engine, name="llm"), noted)
+    one = tally(pairs, "S3")
+    run(tmp_path, [one], judge, llm)
+    assert one.complete
+    assert noted == ["judge opens", "judge ends", "llm opens", "llm ends"]
+    assert [len(judge.asked), len(llm.asked)] == [3, 11]
 
 
 def test_an_answer_counts_once_for_a_verdict_however_often_its_strategy_was_run(tmp_path, pairs):

@@ -5,6 +5,8 @@ They get the video file itself, with its sound.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from emoprefer_bench.engines.children.remote import (
     UnanswerableError,
     check_answered_by,
     loading,
+    redirected,
     retry_after,
 )
 from emoprefer_bench.protocol.worker import serve
@@ -142,6 +145,8 @@ def _config(sampling: dict[str, Any], form: Form) -> types.GenerateContentConfig
 
 
 def _meaning(error: errors.APIError) -> Exception:
+    if elsewhere := redirected(error.code, getattr(error.response, "headers", {})):
+        return RuntimeError(elsewhere)
     said = f"HTTP {error.code}: {error.message}"
     if error.code in PASSING:
         return PassingError(said, retry_after(getattr(error.response, "headers", {})))
@@ -155,6 +160,11 @@ def _of_transport(error: Exception) -> bool:
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in TRANSPORTS
 
 
+def _httpx() -> Any:
+    """Return the HTTP client that google-genai was installed with: it comes under either name."""
+    return importlib.import_module("httpx" if importlib.util.find_spec("httpx") else "httpx2")
+
+
 def load(message: dict[str, Any]) -> Remote:
     """Be ready to ask; one question about the model shows whether the key is taken. Raises RuntimeError."""
     options, rest = Options.parted(message["options"])
@@ -163,11 +173,15 @@ def load(message: dict[str, Any]) -> Remote:
         base_url=options.base_url,
         timeout=int(options.request_timeout * 1000),
         retry_options=types.HttpRetryOptions(attempts=1),  # or its own second attempts, which nobody counts
+        httpx_client=_httpx().Client(follow_redirects=False),
+        httpx_async_client=_httpx().AsyncClient(follow_redirects=False),
     )
     client = genai.Client(api_key=options.secret, http_options=http)
     try:
         client.models.get(model=message["model"])
     except errors.APIError as error:
+        if elsewhere := redirected(error.code, getattr(error.response, "headers", {})):
+            raise RuntimeError(f"{message['model']}: {elsewhere}") from None
         if error.code not in PASSING:
             raise RuntimeError(f"{message['model']}: HTTP {error.code}: {error.message} ({options.key})") from None
     except Exception as error:

@@ -23,6 +23,7 @@ from emoprefer_bench.engines.children.remote import (
     UnanswerableError,
     check_answered_by,
     loading,
+    redirected,
     retry_after,
 )
 from emoprefer_bench.protocol.worker import serve
@@ -139,6 +140,8 @@ def _sampling(sampling: dict[str, Any], form: Form) -> dict[str, Any]:
 
 
 def _meaning(error: openai.APIStatusError) -> Exception:
+    if elsewhere := redirected(error.status_code, error.response.headers):
+        return RuntimeError(elsewhere)
     message = error.body.get("message") if isinstance(error.body, dict) else None
     said = f"HTTP {error.status_code}: {message or error.message}"
     signs = f"{error.code} {said}".lower()
@@ -160,8 +163,10 @@ def load(message: dict[str, Any]) -> Remote:
         "api_key": options.secret or "none",
         "timeout": options.request_timeout,
     }
-    _check(OpenAI(**arguments), message["model"], options)
-    client = AsyncOpenAI(**arguments, max_retries=0)
+    with openai.DefaultHttpxClient(follow_redirects=False) as once:
+        _check(OpenAI(**arguments, http_client=once), message["model"], options)
+    stays = openai.DefaultAsyncHttpxClient(follow_redirects=False)
+    client = AsyncOpenAI(**arguments, max_retries=0, http_client=stays)
     return Remote(
         Chat(client, message["model"], form),
         options,
@@ -178,7 +183,9 @@ def _check(client: OpenAI, model: str, options: Options) -> None:
         raise RuntimeError(f"{client.base_url} refuses the key in {options.key}: {error.message}") from None
     except openai.APIConnectionError as error:
         raise RuntimeError(f"{client.base_url} can't be reached ({error}): is the server running?") from None
-    except openai.APIStatusError:
+    except openai.APIStatusError as error:
+        if elsewhere := redirected(error.status_code, error.response.headers):
+            raise RuntimeError(f"{client.base_url}: {elsewhere}") from None
         return  # not every server has such a list
     if known and model not in known:
         raise RuntimeError(f"{client.base_url} has no model {model!r}; it has {', '.join(sorted(known)[:20])}")

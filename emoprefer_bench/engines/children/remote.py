@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 
@@ -194,6 +195,17 @@ def retry_after(headers: Any) -> float | None:
         with contextlib.suppress(ValueError):
             return min(max(0.0, form(value)), 10 * LONGEST_WAIT)
     return None
+
+
+def redirected(status: int, headers: Any) -> str | None:
+    """Say where a server sends a question on to, or None; nothing follows it: neither clip nor key is for anybody else.
+
+    RFC 9110, 15.4. Even on one host, another address is what the fixture should name: answers are kept under it.
+    """
+    if status not in REDIRECTS:
+        return None
+    target = re.sub(r"[?#].*", "", headers.get("location") or "another address")[:200]
+    return f"HTTP {status}: the server sends this on to {target}, which is not followed; if it is yours, say base_url"
 
 
 def _until(date: str) -> float:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
+from emoprefer_bench.engines.children import loaded
 from emoprefer_bench.engines.children.encoding import Encoder
 from emoprefer_bench.engines.children.generation import Draw, collate, joinable, take_alike
 from emoprefer_bench.engines.children.inputs import adapter_of, chat_of, marks_thoughts
@@ -196,7 +197,9 @@ def load(message: dict[str, Any]) -> Transformers:
     if "transformers" not in adapter.engines:
         raise ValueError(f"transformers can't run {adapter.family}; {' and '.join(adapter.engines)} can")
     encoder = Encoder(adapter, chat_of(adapter, model, **common))
-    return Transformers(_weights(adapter, model, options, common), encoder, options)
+    loaded_model = Transformers(_weights(adapter, model, options, common), encoder, options)
+    loaded_model.ready["revision"] = loaded.revision(message)
+    return loaded_model
 
 
 def _weights(adapter: Adapter, model: str, options: Options, common: dict[str, Any]) -> Any:

@@ -15,6 +15,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from emoprefer_bench.engines.children import loaded
 from emoprefer_bench.engines.children.inputs import Media, Prompter, adapter_of, chat_of, marks_thoughts, media_of
 from emoprefer_bench.engines.children.memory import check_fits
 from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, end, one_line, serve
@@ -180,6 +181,7 @@ def load(message: dict[str, Any]) -> Vllm:
         "version": vllm.__version__,
         "device": "CPU" if current_platform.is_cpu() else current_platform.get_device_name(),
         "concurrency": min(engine.vllm_config.scheduler_config.max_num_seqs, MOST_IN_FLIGHT),
+        "revision": loaded.revision(message),
     }
     trust = bool({**defaults, **options}.get("trust_remote_code"))
     chat: Any = engine.get_tokenizer()
