@@ -69,7 +69,7 @@ def test_several_forms_are_made_at_once(run, tmp_path):
         (("report", REPORT, "--latex"), "expected one argument"),
         (("report", REPORT, "--embed-media"), "give --html FILE too"),
         (("report", REPORT, "--csv", "/dev/null/x"), "/dev/null/x: can't be written"),
-        (("compare", REPORT), "the following arguments are required: B.json"),
+        (("compare", REPORT), "the following arguments are required: AFTER.json"),
         (("rank",), "rank what?"),
         (("rank", "--data", "emoprefer"), "'emoprefer' should be NAME=PATH"),
         (("rank", "--data", "own=gone.csv"), "there is no file gone.csv"),
@@ -129,8 +129,8 @@ def table(tmp_path):
 def ranked(tmp_path):
     """A report on the rows of that table."""
     pairs = toy_pairs(LABELS, writers=WRITERS)
-    found = report([case(Case("m", "S1", "own", "audio"), pairs, LABELS)], Dataset("own", pairs))
-    document.write(found, tmp_path / "report.json")
+    judged = case(Case("m", "S1", "own", "audio"), pairs, LABELS, transcript="transcripts/m-S1-own.jsonl")
+    document.write(report([judged], Dataset("own", pairs)), tmp_path / "report.json")
     return tmp_path / "report.json"
 
 
