@@ -13,6 +13,7 @@ import pytest
 from emoprefer_bench.pairs import Clip, Pair
 
 pytest_plugins = ["pytester"]
+collect_ignore = ["kept"]  # a project that test_kept.py runs
 
 
 @pytest.fixture
