@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from emoprefer_bench.errors import EmopreferError
     from emoprefer_bench.media.plan import MediaPlan
     from emoprefer_bench.pairs import Answer, Clip, Label, Pair, Question, Sampling
-    from emoprefer_bench.plugin.fixtures import BoundCase
+    from emoprefer_bench.plugin.bound import BoundCase
     from emoprefer_bench.plugin.models import model
 
     __version__: str
@@ -77,7 +77,7 @@ _ROOMS = {
     "errors": ("EmopreferError",),
     "media.plan": ("MediaPlan",),
     "pairs": ("Answer", "Clip", "Label", "Pair", "Question", "Sampling"),
-    "plugin.fixtures": ("BoundCase",),
+    "plugin.bound": ("BoundCase",),
     "plugin.models": ("model",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

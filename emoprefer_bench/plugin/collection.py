@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emoprefer_bench.cases import Case
-from emoprefer_bench.plugin.models import DEFAULT_LLM, FIXTURE, ModelInfo
+from emoprefer_bench.plugin.private import FIXTURE
 from emoprefer_bench.plugin.stash import DATASETS, RECORDINGS
-from emoprefer_bench.replay.recorded import Recorded
-from emoprefer_bench.trial.strategies import USES_LLM
-from emoprefer_bench.trial.variants import variants_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from emoprefer_bench.cases import Case
+    from emoprefer_bench.plugin.models import ModelInfo
+    from emoprefer_bench.replay.recorded import Recorded
+
+CONTROLS = "emoprefer-controls"
 
 
 class Models:
@@ -35,15 +39,17 @@ class Models:
         """Parametrize every test that takes `case` by model x prompt x data set.
 
         The parameter is the lease of GPUs alone, the same for all cases of a model, so that pytest keeps it and the
-        model's fixture until the model changes. The case itself is a mark.
+        model's fixture until the model changes. The case itself is a mark. A `case` that takes no `gpus` is somebody
+        else's fixture.
         """
-        if "case" not in metafunc.fixturenames:
+        if not {"case", "gpus"} <= set(metafunc.fixturenames):
             return
+        self._join_controls()
         recordings = self._config.stash[RECORDINGS]
         params = _replayed(recordings) if recordings else []
         datasets, known = self._config.stash[DATASETS], self.known
         if recordings:  # the controls alone are judged anew, on what was recorded
-            datasets = tuple(name for name in datasets if name in {one.case.dataset for one in recordings})
+            datasets = tuple(name for name in datasets if name in {recorded.case.dataset for recorded in recordings})
             known = {name: info for name, info in self.known.items() if info.modality is None}
         params += [
             pytest.param(info, id=case.id, marks=(OF_CASE.with_args(case), NEEDS_GPU if info.gpus else NEEDS_NONE))
@@ -54,6 +60,11 @@ class Models:
 
     def cases(self, info: ModelInfo, datasets: Iterable[str]) -> list[Case]:
         """The cases of one model, data set by data set; with --emoprefer-audit each followed by its variants."""
+        from emoprefer_bench.cases import Case
+        from emoprefer_bench.plugin.models import DEFAULT_LLM
+        from emoprefer_bench.trial.strategies import USES_LLM
+        from emoprefer_bench.trial.variants import variants_of
+
         option = self._config.option
         modality = info.modality and (option.emoprefer_modality or info.modality)
         llm = option.emoprefer_llm or info.llm or DEFAULT_LLM
@@ -64,7 +75,14 @@ class Models:
         ]
         if not option.emoprefer_audit:
             return cases
-        return [each for case in cases for each in (case, *variants_of(case))]
+        return [audited for case in cases for audited in (case, *variants_of(case))]
+
+    def _join_controls(self) -> None:
+        """Add the controls to the models, when the first test takes a case: they are declared as models are."""
+        if not self._config.pluginmanager.has_plugin(CONTROLS):
+            from emoprefer_bench.plugin import controls
+
+            self._config.pluginmanager.register(controls, CONTROLS)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -86,13 +104,15 @@ def recording_of(item: pytest.Item) -> Recorded | None:
 
 def _replayed(recordings: Sequence[Recorded]) -> list[Any]:
     """Parameters for recordings: no fixture of theirs is asked for, and they need nothing."""
+    from emoprefer_bench.plugin.models import ModelInfo
+
     return [
         pytest.param(
-            ModelInfo(one.case.model, 0, one.case.modality, (one.case.prompt,)),
-            id=one.id,
-            marks=(OF_CASE.with_args(one.case, recording=one), NEEDS_NONE),
+            ModelInfo(recorded.case.model, 0, recorded.case.modality, (recorded.case.prompt,)),
+            id=recorded.id,
+            marks=(OF_CASE.with_args(recorded.case, recording=recorded), NEEDS_NONE),
         )
-        for one in recordings
+        for recorded in recordings
     ]
 
 

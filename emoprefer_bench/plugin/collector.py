@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from emoprefer_bench.document import cases, files
-from emoprefer_bench.plugin import options
-from emoprefer_bench.plugin.gating import Gating
-from emoprefer_bench.prompts import PromptPack
-from emoprefer_bench.reports import forms, github
+from emoprefer_bench.plugin import options, private
+from emoprefer_bench.plugin.stash import pack_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from _pytest.terminal import TerminalReporter
 
     from emoprefer_bench.document.types import Dataset, Document, Outcome, ReportedCase, ScoredResult, UnscoredResult
+    from emoprefer_bench.plugin.gating import Gating
 
 
 class Collector:
     """A plugin of the controlling process: reads results off test reports, those of xdist workers too."""
 
-    def __init__(self, config: pytest.Config, pack: PromptPack, gating: Gating) -> None:
+    def __init__(self, config: pytest.Config, gating: Gating) -> None:
         self._config = config
-        self._pack = pack
         self._gating = gating
         self._cases: dict[str, ReportedCase] = {}
         self._datasets: dict[str, Dataset] = {}
@@ -36,6 +34,8 @@ class Collector:
         self, case: ScoredResult | UnscoredResult, dataset: Dataset, outcome: Outcome, reason: str | None = None
     ) -> None:
         """Take a case's result."""
+        from emoprefer_bench.document import cases
+
         known = self._datasets.get(dataset["name"], dataset)
         if "subtitle_digests" in known:  # what one model was told, and another has no use for
             dataset = {"subtitle_digests": known["subtitle_digests"], **dataset}
@@ -52,6 +52,8 @@ class Collector:
         if carried := getattr(report, "emoprefer", None):
             self.add(carried["case"], carried["dataset"], report.outcome, reason)
         elif report.outcome != "passed":
+            from emoprefer_bench.document import cases
+
             outcome: Outcome = "error" if report.failed and report.when == "setup" else report.outcome
             self._cases[named["id"]] = cases.unscored(named, outcome, reason)
 
@@ -62,15 +64,7 @@ class Collector:
         self._cases |= {case["id"]: case for case in overlooked}
         if self._cases:
             self._derive()
-            option, pack = self._config.option, self._pack
-            manifest = files.manifest(
-                self._config.invocation_params.args,
-                pack.described(),
-                rounds=option.emoprefer_rounds,
-                limit=option.emoprefer_limit,
-                names=options.names(self._config),
-            )
-            document = self._document = files.build(list(self._cases.values()), self._datasets, manifest)
+            document = self._document = self._build()
             document["complete"] &= session.exitstatus != pytest.ExitCode.INTERRUPTED
             self._write(document, session)
             self._keep(document, session)
@@ -80,22 +74,40 @@ class Collector:
             _fail(session)
         if getattr(self._config.option, "no_summary", False):
             self._notes += [decision["message"] for case in overlooked for decision in case.get("gate", ())]
-            self._tell()
+            self._show_notes()
         return (yield)
+
+    def _build(self) -> Document:
+        """The document of the run."""
+        from emoprefer_bench.document import files
+
+        config, option = self._config, self._config.option
+        manifest = files.manifest(
+            config.invocation_params.args,
+            pack_of(config).described(),
+            rounds=option.emoprefer_rounds,
+            limit=option.emoprefer_limit,
+            names=options.names(config),
+        )
+        return files.build(list(self._cases.values()), self._datasets, manifest)
 
     def _derive(self) -> None:
         """Add what takes several cases: the comparison of judges with their variants, and votes."""
+        from emoprefer_bench.document import cases
+
         scored = [case for case in self._cases.values() if cases.is_scored(case)]
         if any(case.get("variant") for case in scored):
-            from emoprefer_bench.scoring import comparisons  # noqa: PLC0415  # numpy, where there are variants
+            from emoprefer_bench.scoring import comparisons  # numpy, where there are variants
 
             comparisons.with_variants(scored, self._datasets)
         if self._config.option.emoprefer_vote:
-            from emoprefer_bench.scoring import votes  # noqa: PLC0415  # numpy, for a run that wants it
+            from emoprefer_bench.scoring import votes  # numpy, for a run that wants it
 
             self._cases |= {case["id"]: case for case in votes.cases_of(scored, self._datasets)}
 
     def _write(self, built: Document, session: pytest.Session) -> None:
+        from emoprefer_bench.document import files
+
         option, folder = self._config.option, Path(self._config.invocation_params.dir)
         targets = [folder / option.emoprefer_out / "report.json"]
         targets += [folder / option.emoprefer_json] if option.emoprefer_json else []
@@ -108,15 +120,17 @@ class Collector:
 
     def _shape(self, built: Document, session: pytest.Session) -> None:
         """Write the other forms of the report."""
+        from emoprefer_bench.reports import forms
+
         config, option = self._config, self._config.option
         transcripts = Path(config.invocation_params.dir, option.emoprefer_out, "transcripts")
         try:
             self._notes += forms.write(built, options.forms(config), transcripts)
             if option.emoprefer_predictions:
-                from emoprefer_bench.reports import predictions  # noqa: PLC0415  # for a run that wants them
+                from emoprefer_bench.reports import predictions  # for a run that wants them
 
                 path = Path(config.invocation_params.dir, option.emoprefer_predictions)
-                settings = options.settings(config, self._pack)
+                settings = options.settings(config, pack_of(config))
                 self._notes += predictions.write_predictions(built, settings.sources, settings.limit, path)
         except forms.FormError as error:
             self._notes.append(str(error))
@@ -124,12 +138,14 @@ class Collector:
 
     def _keep(self, built: Document, session: pytest.Session) -> None:
         if self._gating.saved_as:
-            told, good = self._gating.keep(built)
-            self._notes.append(told)
+            saved, good = self._gating.keep(built)
+            self._notes.append(saved)
             if not good:
                 _fail(session)
 
     def _publish(self, built: Document) -> None:
+        from emoprefer_bench.reports import github
+
         lines = github.publish(built)
         if lines:
             print("", *lines, sep="\n", flush=True)  # noqa: T201  # for GitHub, which reads it off a line of its own
@@ -138,9 +154,9 @@ class Collector:
         """Show the table."""
         if self._document is None:
             return
-        from emoprefer_bench.reports import terminal  # noqa: PLC0415  # tabulate is wanted here alone
+        from emoprefer_bench.reports import terminal  # tabulate is wanted here alone
 
-        width = terminalreporter._tw.fullwidth  # noqa: SLF001  # pytest has no public one
+        width = private.width(terminalreporter)
         text = terminal.render(
             self._document,
             verbosity=terminalreporter.verbosity,
@@ -152,11 +168,11 @@ class Collector:
             terminalreporter.write_line(text)
             out = self._config.option.emoprefer_json or self._config.option.emoprefer_out / "report.json"
             terminalreporter.write_line(f"report: {out}")
-        self._tell()
+        self._show_notes()
 
-    def _tell(self) -> None:
+    def _show_notes(self) -> None:
         """Show what became of files and of the baseline's cases, however little else is shown."""
-        reporter: TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
+        reporter = private.terminal(self._config)
         if reporter and self._notes:
             reporter.write_line("\n" + "\n".join(self._notes))
 

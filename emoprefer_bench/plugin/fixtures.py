@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from emoprefer_bench.cases import Case
-from emoprefer_bench.document.cases import withheld
-from emoprefer_bench.engines import gpus as gpu_leases
-from emoprefer_bench.plugin import interrupts
+from emoprefer_bench.plugin import interrupts, private
 from emoprefer_bench.plugin.collection import case_of, recording_of
-from emoprefer_bench.plugin.models import ModelInfo
-from emoprefer_bench.plugin.skips import why_not
 from emoprefer_bench.plugin.stash import GATING, MODELS, NOTES, PROGRESS, RESULT, TRIALS, settings_of
-from emoprefer_bench.replay.recorded import Recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emoprefer_bench.cases import Case
     from emoprefer_bench.data.datasets import Dataset as Texts
     from emoprefer_bench.data.datasets import Source
     from emoprefer_bench.document.types import Dataset, ScoredResult
     from emoprefer_bench.engines.engine import Engine
+    from emoprefer_bench.engines.gpus import Gpus
+    from emoprefer_bench.plugin.bound import BoundCase
+    from emoprefer_bench.plugin.models import ModelInfo
+    from emoprefer_bench.replay.recorded import Recorded
     from emoprefer_bench.trial.trial import Settings, Trial
 
 
 @pytest.fixture(scope="session")
-def gpus(request: pytest.FixtureRequest) -> Iterator[gpu_leases.Gpus]:
+def gpus(request: pytest.FixtureRequest) -> Iterator[Gpus]:
     """The GPUs leased to the current model (and its text LLM); leased anew when the model changes."""
+    from emoprefer_bench.engines import gpus as gpu_leases
+
     info: ModelInfo = request.param
     known = request.config.stash[MODELS].known
     llms = {case.llm for item in request.session.items if (case := case_of(item)) and case.model == info.name}
@@ -42,17 +43,11 @@ def gpus(request: pytest.FixtureRequest) -> Iterator[gpu_leases.Gpus]:
         yield leased
 
 
-@dataclass(frozen=True)
-class BoundCase:
-    """A case inside its test: `run` it, once. It fails the test where a gate does."""
-
-    case: Case
-    run: Callable[[], ScoredResult]
-
-
 @pytest.fixture
-def case(request: pytest.FixtureRequest, gpus: gpu_leases.Gpus) -> BoundCase:  # noqa: ARG001  # the lease comes first
+def case(request: pytest.FixtureRequest, gpus: Gpus) -> BoundCase:  # noqa: ARG001  # the lease comes first
     """The case of this test. `case.run()` asks, matches and scores, puts the result on the report, and returns it."""
+    from emoprefer_bench.plugin.bound import BoundCase
+
     selected = case_of(request.node)
     if selected is None:
         raise pytest.UsageError(f"{request.node.nodeid}: the fixture `case` needs a model; declare one in conftest.py")
@@ -80,8 +75,8 @@ def case(request: pytest.FixtureRequest, gpus: gpu_leases.Gpus) -> BoundCase:  #
 
 def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
     """The engines that the case's fixtures declare: the judge, and the text LLM where it has one."""
-    from emoprefer_bench.engines.engine import DeclarationError  # noqa: PLC0415
-    from emoprefer_bench.engines.weights import WeightsError  # noqa: PLC0415
+    from emoprefer_bench.engines.engine import DeclarationError
+    from emoprefer_bench.engines.weights import WeightsError
 
     names = dict.fromkeys(name for name in (case.model, case.llm) if name)
     try:
@@ -94,7 +89,8 @@ def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
 
 def _trial(request: pytest.FixtureRequest, first: Case) -> Trial:
     """All that is asked of the model in this process: every case that it was given and that can run here."""
-    from emoprefer_bench.trial.trial import Trial  # noqa: PLC0415
+    from emoprefer_bench.plugin.skips import why_not
+    from emoprefer_bench.trial.trial import Trial
 
     config = request.config
     engines: dict[str, Engine] = {}
@@ -114,11 +110,7 @@ def _trial(request: pytest.FixtureRequest, first: Case) -> Trial:
 
 def _given(session: pytest.Session) -> list[pytest.Item]:
     """The tests that this process is to run, as far as it knows: with xdist its own, and not those of the others."""
-    if not hasattr(session.config, "workerinput"):
-        return session.items
-    from emoprefer_bench.plugin.scheduling import given  # noqa: PLC0415  # xdist
-
-    return given(session)
+    return private.given(session) if hasattr(session.config, "workerinput") else session.items
 
 
 def _run(request: pytest.FixtureRequest, case: Case) -> ScoredResult:
@@ -141,8 +133,8 @@ def _run(request: pytest.FixtureRequest, case: Case) -> ScoredResult:
 
 def _replay(request: pytest.FixtureRequest, recording: Recorded) -> ScoredResult:
     """Score a recording, with the texts of its data set where that is there."""
-    from emoprefer_bench.data import datasets  # noqa: PLC0415
-    from emoprefer_bench.replay import npz  # noqa: PLC0415
+    from emoprefer_bench.data import datasets
+    from emoprefer_bench.replay import npz
 
     settings = settings_of(request.config)
     source = settings.sources.get(recording.case.dataset)
@@ -158,7 +150,7 @@ def _replay(request: pytest.FixtureRequest, recording: Recorded) -> ScoredResult
 
 def _texts(source: Source, settings: Settings) -> Texts:
     """A data set without its clips."""
-    from emoprefer_bench.data import datasets  # noqa: PLC0415
+    from emoprefer_bench.data import datasets
 
     return datasets.read(source, sound=False, picture=False, subtitles=False, subset=settings.subset)
 
@@ -170,6 +162,8 @@ def _reported(
 
     A case that failed, or of which too few answers could be read, has no scores; a variant like that is a skip.
     """
+    from emoprefer_bench.document.cases import withheld
+
     node, gating = request.node, request.config.stash[GATING]
     unread = None if fault else gating.too_few_read(node, result)
     if reason := fault or unread:
@@ -196,6 +190,8 @@ def _properties(result: ScoredResult) -> list[tuple[str, object]]:
 
 
 def _keep_incomplete(item: pytest.Item, trial: Trial) -> None:
+    from emoprefer_bench.document.cases import withheld
+
     for case in trial.cases:
         if result := trial.result(case):
             kept = withheld(result) if trial.unsound(case) else result

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from emoprefer_bench.document.cases import is_scored, unscored
 from emoprefer_bench.plugin import options
 from emoprefer_bench.plugin.collection import case_of, recording_of
-from emoprefer_bench.scoring.controls import CONTROLS
+from emoprefer_bench.plugin.stash import pack_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from emoprefer_bench.cases import NamedCase
     from emoprefer_bench.document.types import Dataset, Document, ReportedCase, ScoredResult
     from emoprefer_bench.gates.baselines import Baseline
     from emoprefer_bench.gates.limits import Limit
-    from emoprefer_bench.prompts import PackName
-
 
 MIN_ANSWERED = 0.8
 """The share of answers that must be read for a case to have scores, where no `min_answered` says otherwise."""
@@ -32,10 +29,9 @@ EARLY = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.Exi
 class Gating:
     """A plugin of every process: `check` in that which runs a case, the rest in that which has the whole run."""
 
-    def __init__(self, config: pytest.Config, prompts: PackName) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         """Raises UsageError for options that can't be met, before anything runs."""
         self._config = config
-        self._prompts = prompts
         self._deselected = False
         self._tests = 1
         self._limits, self._p = options.limits(config), options.gate_p(config)
@@ -44,12 +40,12 @@ class Gating:
 
     def pytest_report_header(self) -> str | None:
         """Say what the run is held to, and what of that can't be looked at."""
-        floors, drops = ([one.metric for one in self._limits if one.kind == kind] for kind in ("floor", "drop"))
-        told = [f"floors for {', '.join(floors)}"] if floors else []
-        told += [f"the baseline {self.baseline.name}"] if self.baseline else []
+        floors, drops = ([limit.metric for limit in self._limits if limit.kind == kind] for kind in ("floor", "drop"))
+        parts = [f"floors for {', '.join(floors)}"] if floors else []
+        parts += [f"the baseline {self.baseline.name}"] if self.baseline else []
         if drops:
-            told += [f"drops of {', '.join(drops)}" + ("" if self.baseline else " only with --emoprefer-compare")]
-        return f"emoprefer gates: {'; '.join(told)}" if told else None
+            parts += [f"drops of {', '.join(drops)}" + ("" if self.baseline else " only with --emoprefer-compare")]
+        return f"emoprefer gates: {'; '.join(parts)}" if parts else None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Refuse a `gate` mark that can't be understood, before anything runs."""
@@ -92,7 +88,7 @@ class Gating:
         answered = case["scores"]["answered"]["mean"]
         if answered is None or (answered >= MIN_ANSWERED and not self._limits and not item.get_closest_marker("gate")):
             return None
-        from emoprefer_bench.gates import limits  # noqa: PLC0415  # numpy, for what has something to compare
+        from emoprefer_bench.gates import limits  # numpy, for what has something to compare
 
         floors = {
             limit.metric: limit.amount
@@ -112,12 +108,12 @@ class Gating:
         case["gate"] = []
         if case.get("variant"):
             return None
-        from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # numpy, for what has something to compare
-        from emoprefer_bench.scoring import comparisons  # noqa: PLC0415  # numpy, for what has something to compare
+        from emoprefer_bench.gates import decide as gates  # numpy, for what has something to compare
+        from emoprefer_bench.scoring import comparisons  # numpy, for what has something to compare
 
         option = self._config.option
         policy = gates.Policy(self._held(item, case["model"]), option.emoprefer_limit, self._p, self._tests)
-        case["gate"] = gates.decide(case, dataset, policy, self.baseline, self._prompts)
+        case["gate"] = gates.decide(case, dataset, policy, self.baseline, pack_of(self._config).described())
         kinds = {decision["kind"] for decision in case["gate"]}
         if self.baseline and not kinds & {"new", "dataset"}:
             rows = comparisons.Rows.of(dataset)
@@ -131,7 +127,7 @@ class Gating:
         own = _of_marks(item)
         if not own and not self._limits:
             return []
-        from emoprefer_bench.gates import limits  # noqa: PLC0415  # numpy, for what has limits
+        from emoprefer_bench.gates import limits  # numpy, for what has limits
 
         return [limit for limit in limits.merged(self._limits, own) if limit.kind == "drop" or model not in CONTROLS]
 
@@ -142,6 +138,8 @@ class Gating:
         """
         if self.baseline is None or self._partial(session):
             return []
+        from emoprefer_bench.document.cases import is_scored, unscored
+
         lacking: list[ReportedCase] = []
         for name, before in self.baseline.cases.items():
             case = cases.get(name)
@@ -157,8 +155,8 @@ class Gating:
         return lacking
 
     def keep(self, document: Document) -> tuple[str, bool]:
-        """Write the run's clean cases as, or into, a baseline. Returns what to tell, and whether there were any."""
-        from emoprefer_bench.gates import baselines  # noqa: PLC0415  # as above
+        """Write the run's clean cases as, or into, a baseline. Returns a line on it, and whether there were any."""
+        from emoprefer_bench.gates import baselines  # as above
 
         path = self.saved_as
         assert path is not None
@@ -175,8 +173,8 @@ class Gating:
         why_not = {case["id"]: why for case in ran if (why := baselines.unclean(case) or slid.get(case["id"]))}
         left_out = ", ".join(f"{name} ({why})" for name, why in why_not.items())
         kept = len(ran) - len(why_not)
-        told = f"baseline {path}: {kept} {'case' if kept == 1 else 'cases'} saved, {len(new.cases)} in all"
-        return told + (f"; left out: {left_out}" if left_out else ""), kept > 0 or bool(slid)
+        saved = f"baseline {path}: {kept} {'case' if kept == 1 else 'cases'} saved, {len(new.cases)} in all"
+        return saved + (f"; left out: {left_out}" if left_out else ""), kept > 0 or bool(slid)
 
     def _slid(self, document: Document) -> dict[str, str]:
         """The cases that may not take their place in the baseline that this run was compared with, and why.
@@ -185,7 +183,7 @@ class Gating:
         """
         if self.baseline is None or self.saved_as != options.compared(self._config):
             return {}
-        from emoprefer_bench.gates import decide as gates  # noqa: PLC0415  # as above
+        from emoprefer_bench.gates import decide as gates  # as above
 
         scored = [case for case in document["cases"] if is_scored(case) and not case.get("variant")]
         return {case["id"]: why for case in scored if (why := gates.why_not_raised(case, self.baseline.name))}
@@ -193,10 +191,10 @@ class Gating:
     def _partial(self, session: pytest.Session) -> bool:
         """Whether this run was told to leave something out, or ended early."""
         option = self._config.option
-        told = self._deselected or option.emoprefer_limit or option.collectonly or getattr(option, "lf", False)
+        asked = self._deselected or option.emoprefer_limit or option.collectonly or getattr(option, "lf", False)
         chosen = any("::" in argument for argument in self._config.args) or option.ignore or option.ignore_glob
         early = session.shouldstop or session.shouldfail or session.exitstatus in EARLY
-        return bool(told or chosen or early)
+        return bool(asked or chosen or early)
 
 
 def _unread(case: ScoredResult, answered: float, line: float) -> str:
@@ -224,7 +222,7 @@ def _of_marks(item: pytest.Item) -> list[Limit]:
     marks = list(item.iter_markers("gate"))
     if not marks:
         return []
-    from emoprefer_bench.gates import limits  # noqa: PLC0415  # as above
+    from emoprefer_bench.gates import limits  # as above
 
     if any(mark.args for mark in marks):
         raise pytest.Collector.CollectError(f'{item.name}: gate takes names alone: gate(waf2="3pp", min_acc2=0.6)')

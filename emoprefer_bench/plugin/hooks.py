@@ -1,4 +1,8 @@
-"""The pytest plugin: wires options, models, leases, trials and reports together."""
+"""The pytest plugin: wires options, models, leases, trials and reports together.
+
+It is loaded wherever the package is installed. A project that has no models pays for what this file imports, and for
+nothing else: whatever a case needs is imported where the first case needs it.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +13,23 @@ from typing import Any
 
 import pytest
 
-from emoprefer_bench.engines import gpus as gpu_leases
-from emoprefer_bench.plugin import controls, fixtures, interrupts, options
+from emoprefer_bench.plugin import fixtures, interrupts, options
 from emoprefer_bench.plugin.collection import Models, case_of, recording_of
 from emoprefer_bench.plugin.collector import Collector
 from emoprefer_bench.plugin.gating import Gating
 from emoprefer_bench.plugin.progress import Progress
-from emoprefer_bench.plugin.skips import why_not
 from emoprefer_bench.plugin.stash import (
     COLLECTOR,
     DATASETS,
     GATING,
     MODELS,
     NOTES,
-    PACK,
     PROGRESS,
     RECORDINGS,
     RESULT,
     TRIALS,
+    pack_of,
 )
-from emoprefer_bench.scoring.controls import CONTROLS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,17 +47,16 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[RECORDINGS] = options.recordings(config)
     config.stash[DATASETS] = options.dataset_names(config)
-    config.stash[PACK] = options.prompt_pack(config)
+    if config.option.emoprefer_prompts:
+        pack_of(config)  # before anything runs: it may be unfit
     config.stash[TRIALS] = {}
     models = config.stash[MODELS] = Models(config)
     config.pluginmanager.register(fixtures, "emoprefer-fixtures")
-    config.pluginmanager.register(controls, "emoprefer-controls")
     config.pluginmanager.register(interrupts, "emoprefer-interrupts")
     config.pluginmanager.register(models, "emoprefer-models")
     progress = config.stash[PROGRESS] = Progress(config)
     config.pluginmanager.register(progress, "emoprefer-progress")
-    pack = config.stash[PACK]
-    gating = config.stash[GATING] = Gating(config, pack.described())
+    gating = config.stash[GATING] = Gating(config)
     config.pluginmanager.register(gating, "emoprefer-gates")
     if not hasattr(config, "workerinput"):
         # Every run has its whole allowance, --emoprefer-max-requests, and judges of its own; its workers write both
@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         for name in ("requests", "judges"):
             with contextlib.suppress(OSError):
                 Path(config.invocation_params.dir, config.option.emoprefer_out, name).unlink(missing_ok=True)
-        collector = config.stash[COLLECTOR] = Collector(config, pack, gating)
+        collector = config.stash[COLLECTOR] = Collector(config, gating)
         config.pluginmanager.register(collector, "emoprefer-collector")
 
 
@@ -82,7 +82,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
     """Keep a model's cases together under a plain -n N."""
     if config.getoption("dist") != "load":
         return None
-    from emoprefer_bench.plugin.scheduling import ModelScheduling  # noqa: PLC0415
+    from emoprefer_bench.plugin.scheduling import ModelScheduling
 
     return ModelScheduling(config, log, config.stash[DATASETS])
 
@@ -90,27 +90,32 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
     """-n auto: one worker a visible GPU; without any, xdist decides."""
-    return len(gpu_leases.visible()) or None
+    from emoprefer_bench.engines import gpus
+
+    return len(gpus.visible()) or None
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
     """Where there are models, let SIGTERM interrupt the run, and an interrupted run keep what its workers have."""
-    if len(session.config.stash[MODELS].known) <= len(CONTROLS):
+    if not session.config.stash[MODELS].known:
         return (yield)
     with interrupts.by_sigterm():
         try:
             return (yield)
         except KeyboardInterrupt:
-            if dsession := session.config.pluginmanager.get_plugin("dsession"):
-                interrupts.gather(dsession)
+            interrupts.gather(session.config)
             raise
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a case that can't run here before anything is leased or loaded."""
     selected = case_of(item)
-    if selected and not recording_of(item) and (reason := why_not(item.config, selected)):
+    if selected is None or recording_of(item):
+        return
+    from emoprefer_bench.plugin.skips import why_not
+
+    if reason := why_not(item.config, selected):
         pytest.skip(reason)
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import queue
 import signal
 import threading
-import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -46,27 +43,25 @@ def none() -> Iterator[None]:
 
 def report(item: pytest.Item, case: ScoredResult | UnscoredResult, dataset: Dataset) -> None:
     """Report a case in a phase of its own, since an interrupted test has no report; it crosses xdist too."""
-    carried = {"emoprefer_case": case, "emoprefer": {"case": case, "dataset": dataset}}
-    made = pytest.TestReport(item.nodeid, item.location, {}, PHASE, None, PHASE, **carried)  # type: ignore[arg-type]  # a phase of ours
+    from emoprefer_bench.plugin import private  # only where there are cases
+
+    made = private.report_of(item, PHASE, PHASE, emoprefer_case=case, emoprefer={"case": case, "dataset": dataset})
     item.ihook.pytest_runtest_logreport(report=made)
 
 
-def gather(dsession: Any) -> None:  # noqa: ANN401  # xdist has no types
-    """Interrupt xdist's workers too, and take what they still report."""
-    nodes = set(dsession._active_nodes)  # noqa: SLF001  # it has no public name
-    for node in nodes:
-        with contextlib.suppress(AttributeError, ProcessLookupError):  # on another machine, or gone
-            os.kill(node.gateway._io.popen.pid, signal.SIGTERM)  # noqa: SLF001  # likewise
+def gather(config: pytest.Config) -> None:
+    """Interrupt xdist's workers too, if there are any, and take what they still report."""
+    import queue  # likewise
+    import time
+
+    from emoprefer_bench.plugin import private
+
+    workers = private.Workers(config)
+    workers.terminate()
     end = time.monotonic() + SECONDS
-    while nodes:
-        try:
-            event, given = dsession.queue.get(timeout=max(0.0, end - time.monotonic()))
-        except queue.Empty:
-            return
-        if event == "testreport":
-            dsession.worker_testreport(**given)
-        elif event in ("workerfinished", "errordown"):
-            nodes.discard(given["node"])
+    with contextlib.suppress(queue.Empty):
+        while workers.alive:
+            workers.take(end - time.monotonic())
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -35,7 +35,6 @@ class ModelInfo:
 
 
 Fixture = Callable[..., Any]
-FIXTURE = type(pytest.fixture(lambda: None))
 
 
 def model(

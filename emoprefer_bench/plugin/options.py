@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from emoprefer_bench import prompts
-from emoprefer_bench.cases import MODALITIES
-from emoprefer_bench.prompts import PromptPack, PromptPackError
-from emoprefer_bench.reports.forms import FORMS
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emoprefer_bench.gates.baselines import Baseline
     from emoprefer_bench.gates.limits import Limit
+    from emoprefer_bench.prompts import PromptPack
     from emoprefer_bench.replay.recorded import Recorded
     from emoprefer_bench.trial.tally import FailureBound
     from emoprefer_bench.trial.trial import Settings
@@ -30,7 +27,7 @@ def add_options(parser: pytest.Parser) -> None:
     """Add the group `emoprefer` to pytest's options."""
     group = parser.getgroup("emoprefer", "emotion preference benchmark")
     add = group.addoption
-    add("--emoprefer-json", metavar="PATH", type=Path, help="write the report as JSON (docs/report.schema.json)")
+    add("--emoprefer-json", metavar="PATH", type=Path, help="write the report as JSON here too")
     add(
         "--emoprefer-out",
         metavar="DIR",
@@ -43,7 +40,12 @@ def add_options(parser: pytest.Parser) -> None:
     add("--emoprefer-rounds", metavar="N", type=_at_least_one, default=1, help="ask N times (default: 1)")
     add("--emoprefer-prompts", metavar="FILE", type=Path, help="another prompt pack (TOML)")
     add("--emoprefer-llm", metavar="NAME", help="the model that is the text LLM of S3 and S4")
-    add("--emoprefer-modality", metavar="M", choices=MODALITIES, help=f"what judges get: {', '.join(MODALITIES)}")
+    add(
+        "--emoprefer-modality",
+        metavar="M",
+        type=_modality,
+        help="what judges get: audio, video, audiovideo or text, each with +subtitle if they are to read what is said",
+    )
     add("--emoprefer-coresident", action="store_true", help="keep judge and text LLM loaded side by side")
     add(
         "--emoprefer-max-requests",
@@ -144,7 +146,7 @@ def recordings(config: pytest.Config) -> Sequence[Recorded]:
     """What --emoprefer-replay names; empty without it. Raises UsageError where there is nothing to replay."""
     if config.option.emoprefer_replay is None:
         return ()
-    from emoprefer_bench.replay import npz, ours, reference  # noqa: PLC0415  # numpy, for a run that replays
+    from emoprefer_bench.replay import npz, ours, reference  # numpy, for a run that replays
 
     folder = Path(config.invocation_params.dir, config.option.emoprefer_replay)
     try:
@@ -157,24 +159,28 @@ def recordings(config: pytest.Config) -> Sequence[Recorded]:
 
 def forms(config: pytest.Config) -> dict[str, Path]:
     """The forms of the report that are wanted, and where."""
+    from emoprefer_bench.reports.forms import FORMS
+
     named = {form: getattr(config.option, f"emoprefer_{form}") for form in FORMS}
     return {form: Path(config.invocation_params.dir, path) for form, path in named.items() if path}
 
 
 def prompt_pack(config: pytest.Config) -> PromptPack:
     """The prompt pack of a run. Raises UsageError for one that can't be used."""
+    from emoprefer_bench import prompts  # tomllib
+
     named = config.option.emoprefer_prompts
     try:
         return prompts.load(Path(config.invocation_params.dir, named) if named else prompts.DEFAULT)
-    except PromptPackError as error:
+    except prompts.PromptPackError as error:
         raise pytest.UsageError(f"--emoprefer-prompts: {error}") from None
 
 
 def settings(config: pytest.Config, pack: PromptPack) -> Settings:
     """The settings of every trial."""
-    from emoprefer_bench.data import datasets  # noqa: PLC0415  # only a run that asks something needs them
-    from emoprefer_bench.trial.tally import FailureBound  # noqa: PLC0415
-    from emoprefer_bench.trial.trial import Settings  # noqa: PLC0415
+    from emoprefer_bench.data import datasets  # only a run that asks something needs them
+    from emoprefer_bench.trial.tally import FailureBound
+    from emoprefer_bench.trial.trial import Settings
 
     option = config.option
     root = config.rootpath / config.getini("emoprefer_dataset")
@@ -212,7 +218,7 @@ def limits(config: pytest.Config) -> list[Limit]:
     option, lines = config.option, config.getini("emoprefer_gates")
     if not lines and not option.emoprefer_compare_fail:
         return []
-    from emoprefer_bench.gates import limits as gates  # noqa: PLC0415  # numpy, for a run that has limits
+    from emoprefer_bench.gates import limits as gates  # numpy, for a run that has limits
 
     if not option.emoprefer_compare and any(limit.kind == "drop" for limit in option.emoprefer_compare_fail):
         raise pytest.UsageError("--emoprefer-compare-fail: a drop from what? --emoprefer-compare NAME says it")
@@ -239,7 +245,7 @@ def baseline(config: pytest.Config) -> Baseline | None:
     """The baseline to compare with. Raises UsageError for one that is not there or can't be read."""
     if not config.option.emoprefer_compare:
         return None
-    from emoprefer_bench.gates import baselines  # noqa: PLC0415  # as above
+    from emoprefer_bench.gates import baselines  # as above
 
     path = _baseline_path(config, config.option.emoprefer_compare)
     try:
@@ -283,7 +289,7 @@ def _baseline_path(config: pytest.Config, name: str) -> Path:
 
 
 def _limit(text: str) -> Limit:
-    from emoprefer_bench.gates import limits as gates  # noqa: PLC0415  # as above
+    from emoprefer_bench.gates import limits as gates  # as above
 
     try:
         return gates.limit(text)
@@ -292,7 +298,7 @@ def _limit(text: str) -> Limit:
 
 
 def _failure_bound(text: str) -> FailureBound:
-    from emoprefer_bench.trial.tally import FailureBound  # noqa: PLC0415  # for a run that sets it
+    from emoprefer_bench.trial.tally import FailureBound  # for a run that sets it
 
     share = text.removesuffix("%")
     if share == text:
@@ -303,6 +309,14 @@ def _failure_bound(text: str) -> FailureBound:
     if not 0 <= float(share) <= 100:  # noqa: PLR2004  # percent
         raise ValueError(text)
     return FailureBound(share=float(share) / 100)
+
+
+def _modality(text: str) -> str:
+    from emoprefer_bench.cases import MODALITIES
+
+    if text not in MODALITIES:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(MODALITIES)}")
+    return text
 
 
 def _at_least_one(text: str) -> int:

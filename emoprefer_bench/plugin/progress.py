@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
+
+from emoprefer_bench.plugin import private
 
 PHASE = "progress"
 TERMINAL_SECONDS = 0.5
@@ -22,7 +23,6 @@ class Progress:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._shown = False
 
     def of(self, item: pytest.Item) -> Callable[[int, int, str], None]:
         """A function that a trial calls with verdicts done, verdicts in all, and what it is at."""
@@ -30,7 +30,7 @@ class Progress:
         last = [started - LOG_SECONDS if self._interactive else started]
         begun: list[tuple[float, int]] = []
 
-        def tell(done: int, total: int, what: str) -> None:
+        def show(done: int, total: int, what: str) -> None:
             now = time.monotonic()
             if not begun or done < begun[0][1]:
                 begun[:] = [(now, done)]
@@ -41,15 +41,13 @@ class Progress:
             model = item.nodeid.partition("[")[2].split("-")[0]
             pace = f"{rate:.1f}/s  {_left(total - done, rate)}"
             line = f"{model}  {done}/{total} verdicts ({done / total:.0%})  {pace}  {what}"
-            report = pytest.TestReport(item.nodeid, item.location, {}, "passed", None, PHASE, progress=line)  # type: ignore[arg-type]  # a phase of ours
-            item.ihook.pytest_runtest_logreport(report=report)
+            item.ihook.pytest_runtest_logreport(report=private.report_of(item, PHASE, "passed", progress=line))
 
-        return tell
+        return show
 
     @property
     def _interactive(self) -> bool:
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        return bool(reporter and getattr(reporter, "isatty", False))
+        return bool(getattr(private.terminal(self._config), "isatty", False))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -58,18 +56,16 @@ class Progress:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Show a progress report, past the capture of the test that it comes from."""
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        reporter = private.terminal(self._config)
         if report.when != PHASE or reporter is None or reporter.verbosity < 0 or hasattr(self._config, "workerinput"):
             return
-        capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
-        with capture.global_and_fixture_disabled():
+        line: str = vars(report)["progress"]
+        with private.uncaptured(self._config):
             if self._interactive:
-                reporter.rewrite("  " + report.progress[: reporter._tw.fullwidth - 3], erase=True)  # noqa: SLF001
-                reporter._tw.flush()  # noqa: SLF001
-                self._shown = True
+                private.replace_line(reporter, "  " + line[: private.width(reporter) - 3])
             else:
                 reporter.ensure_newline()
-                reporter.write_line("  " + report.progress)
+                reporter.write_line("  " + line)
 
 
 def _left(verdicts: int, rate: float) -> str:

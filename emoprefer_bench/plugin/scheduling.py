@@ -55,15 +55,6 @@ class ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has n
             self._assign_work_unit(node)
 
 
-def given(session: pytest.Session) -> list[pytest.Item]:
-    """The tests that this worker was given and has not finished: the one it is on, the next, and what waits."""
-    # xdist runs its worker's module under another name, so that the class is another than xdist.remote's.
-    (worker,) = [one for one in session.config.pluginmanager.get_plugins() if type(one).__name__ == "WorkerInteractor"]
-    with worker.torun.lock() as waiting:
-        numbers = [worker.item_index, worker.nextitem_index, *waiting]
-    return [session.items[number] for number in numbers if isinstance(number, int)]
-
-
 def model_in(nodeid: str, datasets: Collection[str]) -> str | None:
     """The model in the id of a case (`...[model-S1-demo]`); None for any other test."""
     model, *others = nodeid.partition("[")[2].rstrip("]").split("-")

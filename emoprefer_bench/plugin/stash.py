@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emoprefer_bench.plugin import options
-
 if TYPE_CHECKING:
     from emoprefer_bench.plugin.collection import Models
     from emoprefer_bench.plugin.collector import Collector
@@ -31,8 +29,19 @@ RESULT: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 NOTES: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
+def pack_of(config: pytest.Config) -> PromptPack:
+    """The run's prompt pack, read when it is first wanted. Raises UsageError for one that can't be used."""
+    if PACK not in config.stash:
+        from emoprefer_bench.plugin import options
+
+        config.stash[PACK] = options.prompt_pack(config)
+    return config.stash[PACK]
+
+
 def settings_of(config: pytest.Config) -> Settings:
     """The settings of the run's trials, made when the first is wanted."""
     if SETTINGS not in config.stash:
-        config.stash[SETTINGS] = options.settings(config, config.stash[PACK])
+        from emoprefer_bench.plugin import options
+
+        config.stash[SETTINGS] = options.settings(config, pack_of(config))
     return config.stash[SETTINGS]

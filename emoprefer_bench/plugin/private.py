@@ -1,0 +1,87 @@
+"""Everything that the plugin uses of pytest and pytest-xdist and that they do not promise to keep, in one place.
+
+Each use says what it is for. A test (tests/plugin/test_private.py) runs them all and names the versions that they were
+seen with: a newer one asks for a look at this file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from _pytest.terminal import TerminalReporter
+
+# The versions (major, minor) whose sources were read for this file.
+SEEN = {"pytest": (9, 2), "pytest-xdist": (3, 8)}
+
+FIXTURE = type(pytest.fixture(lambda: None))  # what pytest makes of a decorated function; it has no public name
+
+
+def terminal(config: pytest.Config) -> TerminalReporter | None:
+    """What writes to the terminal: None under `-p no:terminal`."""
+    return cast("TerminalReporter | None", config.pluginmanager.get_plugin("terminalreporter"))
+
+
+def width(reporter: TerminalReporter) -> int:
+    """The terminal's width, in columns."""
+    return reporter._tw.fullwidth  # noqa: SLF001
+
+
+def replace_line(reporter: TerminalReporter, line: str) -> None:
+    """Write a line over the last one, at once."""
+    reporter.rewrite(line, erase=True)
+    reporter._tw.flush()  # noqa: SLF001
+
+
+@contextlib.contextmanager
+def uncaptured(config: pytest.Config) -> Iterator[None]:
+    """Within, what is written reaches the terminal, although a test is running."""
+    capture: Any = config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        yield
+
+
+def report_of(item: pytest.Item, phase: str, outcome: str, **carried: object) -> pytest.TestReport:
+    """A report of a phase that pytest doesn't know; it crosses xdist with all it carries, and counts as no result."""
+    kind: Any = pytest.TestReport
+    made: pytest.TestReport = kind(item.nodeid, item.location, {}, outcome, None, phase, **carried)
+    return made
+
+
+def given(session: pytest.Session) -> list[pytest.Item]:
+    """The tests that this worker was given and has not finished: the one it is on, the next, and what waits."""
+    # xdist runs its worker's module under another name, so that the class is another than xdist.remote's.
+    plugins = session.config.pluginmanager.get_plugins()
+    (worker,) = (cast("Any", plugin) for plugin in plugins if type(plugin).__name__ == "WorkerInteractor")
+    with worker.torun.lock() as waiting:
+        numbers = [worker.item_index, worker.nextitem_index, *waiting]
+    return [session.items[number] for number in numbers if isinstance(number, int)]
+
+
+class Workers:
+    """The workers of xdist, as the process that started them sees them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._session: Any = config.pluginmanager.get_plugin("dsession")
+        self.alive: set[Any] = set(self._session._active_nodes) if self._session else set()  # noqa: SLF001
+
+    def terminate(self) -> None:
+        """Send SIGTERM to every worker on this machine."""
+        for node in self.alive:
+            with contextlib.suppress(AttributeError, ProcessLookupError):  # on another machine, or gone
+                os.kill(node.gateway._io.popen.pid, signal.SIGTERM)  # noqa: SLF001
+
+    def take(self, seconds: float) -> None:
+        """Wait for the next message of a worker, and pass on the report that it holds. Raises queue.Empty."""
+        event, arguments = self._session.queue.get(timeout=max(0.0, seconds))
+        if event == "testreport":
+            self._session.worker_testreport(**arguments)
+        elif event in ("workerfinished", "errordown"):
+            self.alive.discard(arguments["node"])
