@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from emoprefer_bench.document import cases
 from emoprefer_bench.plugin import options, private
 from emoprefer_bench.plugin.stash import pack_of
 
@@ -34,8 +35,6 @@ class Collector:
         self, case: ScoredResult | UnscoredResult, dataset: Dataset, outcome: Outcome, reason: str | None = None
     ) -> None:
         """Take a case's result."""
-        from emoprefer_bench.document import cases
-
         known = self._datasets.get(dataset["name"], dataset)
         if "subtitle_digests" in known:  # what one model was told, and another has no use for
             dataset = {"subtitle_digests": known["subtitle_digests"], **dataset}
@@ -52,8 +51,6 @@ class Collector:
         if carried := getattr(report, "emoprefer", None):
             self.add(carried["case"], carried["dataset"], report.outcome, reason)
         elif report.outcome != "passed":
-            from emoprefer_bench.document import cases
-
             outcome: Outcome = "error" if report.failed and report.when == "setup" else report.outcome
             self._cases[named["id"]] = cases.unscored(named, outcome, reason)
 
@@ -93,8 +90,6 @@ class Collector:
 
     def _derive(self) -> None:
         """Add what takes several cases: the comparison of judges with their variants, and votes."""
-        from emoprefer_bench.document import cases
-
         scored = [case for case in self._cases.values() if cases.is_scored(case)]
         if any(case.get("variant") for case in scored):
             from emoprefer_bench.scoring import comparisons  # numpy, where there are variants

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from emoprefer_bench.document.cases import withheld
 from emoprefer_bench.plugin import interrupts, private
 from emoprefer_bench.plugin.collection import case_of, recording_of
 from emoprefer_bench.plugin.stash import GATING, MODELS, NOTES, PROGRESS, RESULT, TRIALS, settings_of
@@ -162,8 +163,6 @@ def _reported(
 
     A case that failed, or of which too few answers could be read, has no scores; a variant like that is a skip.
     """
-    from emoprefer_bench.document.cases import withheld
-
     node, gating = request.node, request.config.stash[GATING]
     unread = None if fault else gating.too_few_read(node, result)
     if reason := fault or unread:
@@ -190,8 +189,6 @@ def _properties(result: ScoredResult) -> list[tuple[str, object]]:
 
 
 def _keep_incomplete(item: pytest.Item, trial: Trial) -> None:
-    from emoprefer_bench.document.cases import withheld
-
     for case in trial.cases:
         if result := trial.result(case):
             kept = withheld(result) if trial.unsound(case) else result

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from emoprefer_bench.document.cases import is_scored, unscored
 from emoprefer_bench.plugin import options
 from emoprefer_bench.plugin.collection import case_of, recording_of
 from emoprefer_bench.plugin.stash import pack_of
@@ -138,8 +139,6 @@ class Gating:
         """
         if self.baseline is None or self._partial(session):
             return []
-        from emoprefer_bench.document.cases import is_scored, unscored
-
         lacking: list[ReportedCase] = []
         for name, before in self.baseline.cases.items():
             case = cases.get(name)
