@@ -7,8 +7,7 @@ model's authors; each docstring says whose, docs/models.md where they stand, and
 from typing import Any
 
 import emoprefer_bench
-from emoprefer_bench.engines.declared import ChildEngine
-from emoprefer_bench.engines.gpus import Gpus
+from emoprefer_bench import ChildEngine, Gpus, ServedEngine
 
 SMOLLM2 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
@@ -203,37 +202,37 @@ def qwen3_14b(gpus: Gpus) -> ChildEngine:
 
 
 @emoprefer_bench.model(gpus=0, modality="video", closed=True)
-def gpt4o(gpus: Gpus) -> ChildEngine:
+def gpt4o(gpus: Gpus) -> ServedEngine:
     """GPT-4o, 3 frames and no sound as in the EmoPrefer paper; greedy is our choice."""
     return emoprefer_bench.gpt("gpt-4o-2024-08-06", gpus=gpus, max_tokens=1024)
 
 
 @emoprefer_bench.model(gpus=0, modality="video", closed=True)
-def gpt41(gpus: Gpus) -> ChildEngine:
+def gpt41(gpus: Gpus) -> ServedEngine:
     """GPT-4.1, 3 frames and no sound as in the EmoPrefer paper; greedy is our choice."""
     return emoprefer_bench.gpt("gpt-4.1-2025-04-14", gpus=gpus, max_tokens=1024)
 
 
 @emoprefer_bench.model(gpus=0, modality="audio", closed=True)
-def gpt_audio(gpus: Gpus) -> ChildEngine:
+def gpt_audio(gpus: Gpus) -> ServedEngine:
     """OpenAI's gpt-audio: it hears, and gets no picture; greedy is our choice."""
     return emoprefer_bench.gpt("gpt-audio-2025-08-28", gpus=gpus, max_tokens=1024, extra={"modalities": ["text"]})
 
 
 @emoprefer_bench.model(gpus=0, modality="audiovideo", closed=True)
-def gemini25_flash(gpus: Gpus) -> ChildEngine:
+def gemini25_flash(gpus: Gpus) -> ServedEngine:
     """Gemini 2.5 Flash, the mp4 itself at 1 frame a second as in the EmoPrefer paper; greedy, unthinking: ours."""
     return emoprefer_bench.gemini("gemini-2.5-flash", gpus=gpus, max_tokens=1024, thinking_budget=0)
 
 
 @emoprefer_bench.model(gpus=0, modality="audiovideo", closed=True)
-def gemini25_pro(gpus: Gpus) -> ChildEngine:
+def gemini25_pro(gpus: Gpus) -> ServedEngine:
     """Gemini 2.5 Pro, as its sister, but it always thinks, so that tokens are left for an answer behind it."""
     return emoprefer_bench.gemini("gemini-2.5-pro", gpus=gpus, max_tokens=8192, thinking_budget=4096)
 
 
 @emoprefer_bench.model(gpus=0, modality="audiovideo", closed=True)
-def gemini38_flash(gpus: Gpus) -> ChildEngine:
+def gemini38_flash(gpus: Gpus) -> ServedEngine:
     """Gemini 3.8 Flash, the mp4 itself, drawn as its provider draws by default; it thinks as little as it can."""
     return emoprefer_bench.gemini(
         "gemini-3.8-flash",

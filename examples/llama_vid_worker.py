@@ -4,6 +4,10 @@ Copy this file and emoprefer_bench/protocol/worker.py into one folder; docs/exte
 decoded from the harness, one a second, so that nothing here reads a video.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import torch
 from llamavid.constants import DEFAULT_IM_END_TOKEN, DEFAULT_IM_START_TOKEN, DEFAULT_IMAGE_TOKEN, IMAGE_TOKEN_INDEX
@@ -18,12 +22,12 @@ VERSION = "1"
 class LlamaVid:
     """The model, and one question at a time."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         """Load it onto the leased GPU: CUDA_VISIBLE_DEVICES is set already."""
         name = get_model_name_from_path(path)
         self.tokenizer, self.model, self.processor, _ = load_pretrained_model(path, None, name)
 
-    def answer(self, question):
+    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         """Return the answer's text, and how many frames reached the model."""
         sampling = question["sampling"]
         torch.manual_seed(sampling["seed"])
@@ -49,7 +53,7 @@ class LlamaVid:
         tokens = {"prompt": ids.shape[1], "video": len(pixels), "output": len(said)}
         return {"text": text.removesuffix(stop).strip(), "finish": finish, "tokens": tokens}
 
-    def prompt(self, words):
+    def prompt(self, words: str) -> tuple[torch.Tensor, str]:
         """Return the prompt's tokens, with a place for the clip, and the text that ends an answer."""
         conversation = conv_templates["llava_v1"].copy()
         place = DEFAULT_IMAGE_TOKEN
@@ -62,7 +66,7 @@ class LlamaVid:
         return ids.unsqueeze(0).cuda(), conversation.sep2
 
 
-def load(message):
+def load(message: dict[str, Any]) -> OneByOne:
     """Load what the fixture names."""
     model = LlamaVid(message["model"])
     return OneByOne({"engine": "LLaMA-VID", "version": VERSION, "device": torch.cuda.get_device_name()}, model.answer)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench.document.cases import is_scored
-from emoprefer_bench.document.reading import read
+from emoprefer_bench.document.reading import READINGS, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from emoprefer_bench.document.types import Dataset, Document, ReportedCase
 
 NAMED = ("dataset", "model", "prompt", "modality", "llm", "variant", "closed")
-ORDERS = ("forward", "exchanged")
+STATES = ("outcome", "reason", "complete", "rows", "labelled")
+PAIR = ("case", "round", "row", "pair", "label")
 
 
 class Report:
@@ -33,7 +34,8 @@ class Report:
         import pandas as pd  # noqa: PLC0415  # for people who look at results
 
         rows = [_case(case) for case in self.document["cases"]]
-        return pd.DataFrame(rows).set_index("case") if rows else pd.DataFrame()
+        frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=["case", *NAMED, *STATES])
+        return frame.set_index("case").astype(dict.fromkeys(("rows", "labelled"), "Int64"))
 
     def verdicts(self) -> pd.DataFrame:
         """A row a verdict: case, pair and round; what people said, and the judge in both orders, with provenance.
@@ -45,7 +47,7 @@ class Report:
         import pandas as pd  # noqa: PLC0415  # likewise
 
         rows = (row for case in self.document["cases"] for row in _verdicts(case, self.document["datasets"]))
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=[*PAIR, *READINGS])
 
 
 def load(path: str | Path) -> Report:
@@ -56,7 +58,7 @@ def load(path: str | Path) -> Report:
 
 def _case(case: ReportedCase) -> dict[str, Any]:
     row: dict[str, Any] = {"case": case["id"], **{name: case.get(name) for name in NAMED}}
-    row |= {name: case.get(name) for name in ("outcome", "reason", "complete", "rows", "labelled")}
+    row |= {name: case.get(name) for name in STATES}
     if is_scored(case):
         for name, score in case["scores"].items():
             low, high = score["interval"] or (None, None)

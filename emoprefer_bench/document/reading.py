@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, NoReturn, TypedDict, cast
 
 import msgspec
 
@@ -43,6 +43,10 @@ def read(path: Path) -> Document:
     except (ValueError, RecursionError) as error:
         raise DocumentError(f"{path}: is no JSON ({error}); a run writes its report as report.json") from None
     return checked(found, str(path))
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def checked(found: object, where: str) -> Document:

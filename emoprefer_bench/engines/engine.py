@@ -56,9 +56,17 @@ class Session(Protocol):
 class Engine(Protocol):
     """A declared judge, as a model fixture returns it."""
 
-    sampling: Sampling
-    plan: MediaPlan | None
-    durable: bool
+    @property
+    def sampling(self) -> Sampling:
+        """How its answers are drawn."""
+
+    @property
+    def plan(self) -> MediaPlan | None:
+        """How it wants clips decoded; None if it takes the files alone, or no clip."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether its answers are kept for later runs."""
 
     @property
     def name(self) -> str:
