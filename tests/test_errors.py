@@ -9,7 +9,7 @@ import re
 import emoprefer_bench
 from emoprefer_bench import errors
 
-ENDED_BY = ("__main__", "children")  # what runs as a process of its own, and has errors of its own
+CHILDREN = ("__main__", "child", "children")  # what runs as a process of its own, and has errors of its own
 
 
 def _subclasses(kind):
@@ -20,7 +20,7 @@ def _subclasses(kind):
 
 def _load_everything():
     for module in pkgutil.walk_packages(emoprefer_bench.__path__, "emoprefer_bench."):
-        if not any(part in ENDED_BY for part in module.name.split(".")) and ".demo" not in module.name:
+        if not any(part in CHILDREN for part in module.name.split(".")) and ".demo" not in module.name:
             importlib.import_module(module.name)
 
 

@@ -37,7 +37,7 @@ class _Frame(TypedDict):
 def read(path: Path) -> Document:
     """Read the document that `write` wrote. Raises DocumentError."""
     try:
-        found = cleaned(json.loads(path.read_text(encoding="utf-8")))
+        found = cleaned(json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse))
     except OSError as error:
         raise DocumentError(f"{path}: can't be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:

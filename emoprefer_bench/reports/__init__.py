@@ -1,1 +1,1 @@
-"""The report of a run, and every form of it; all but `document` are functions of the document alone."""
+"""Every form of a run's report, each made from the document alone."""
