@@ -99,7 +99,7 @@ def takes(able: str | None, wanted: str | None) -> bool:
     """Whether a model that takes `able` can be asked by `wanted`. Raises TypeError for a modality that is none."""
     for modality in (able, wanted):
         if modality is not None and modality not in MODALITIES:
-            raise TypeError(f"the modality {modality!r} is none of {', '.join(MODALITIES)}")
+            raise TypeError(f"the modality {modality!r} is not one of {', '.join(MODALITIES)}")
     if able is None or wanted is None:
         return True
     return MEDIA[wanted.removesuffix(SUBTITLE)] <= MEDIA[able.removesuffix(SUBTITLE)]

@@ -46,7 +46,7 @@ def test_a_model_takes_what_it_can_and_less():
 
 def test_an_unknown_modality_is_refused():
     """The message names those that there are."""
-    with pytest.raises(TypeError, match=r"'smell' is none of audio, audio\+subtitle"):
+    with pytest.raises(TypeError, match=r"'smell' is not one of audio, audio\+subtitle"):
         takes("smell", "smell")
 
 

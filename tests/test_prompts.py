@@ -66,7 +66,7 @@ def test_the_digest_is_that_of_the_file(tmp_path):
     ("changes", "message"),
     [
         ({"judge": None, "reason": None}, "has no 'judge'; has no 'reason'"),
-        ({"extra": "x"}, "has 'extra', which is no template"),
+        ({"extra": "x"}, "has 'extra', which is not a template"),
     ],
 )
 def test_a_pack_with_faults_names_all_of_them(tmp_path, changes, message):
@@ -80,7 +80,7 @@ def test_a_pack_that_is_no_text_no_toml_or_not_there_is_said_to_be_so(tmp_path):
     """Each of the ways in which a file can be unusable."""
     path = write(tmp_path)
     path.write_text(path.read_text().replace("judge = ", "judge = 3 # "))
-    with pytest.raises(PromptPackError, match="'judge' that is no text"):
+    with pytest.raises(PromptPackError, match="'judge' that is not text"):
         prompts.load(path)
     path.write_text("judge = ")
     with pytest.raises(PromptPackError, match="not valid TOML"):

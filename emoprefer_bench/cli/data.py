@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def add_data(command: argparse.ArgumentParser) -> None:
     """Declare the commands `data check` and `data fetch`."""
     things = command.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    check = things.add_parser("check", help="say what is there, and everything that is wrong with it")
-    fetch = things.add_parser("fetch", help="get the gated clips from the Hugging Face hub, with your own access")
+    check = things.add_parser("check", help="say which data is here, and everything that is wrong with it")
+    fetch = things.add_parser("fetch", help="download the gated data from the Hugging Face hub, with your own access")
     for thing, run in ((check, _check), (fetch, _fetch)):
         thing.add_argument("--root", metavar="DIR", type=Path, default=Path("dataset"), help="default: dataset")
         thing.set_defaults(run=run)

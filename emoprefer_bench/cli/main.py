@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="emoprefer-bench",
-        description="Reports of the emotion preference benchmark, and its data.",
+        description="Make reports of the emotion preference benchmark, and look after its data.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         ("report", _add_report, "make reports from a run's JSON report (the terminal's tables by default)"),
         ("compare", _add_compare, "show what changed from one report to another, and how sure that is"),
         ("rank", add_rank, "rank the models that wrote the texts, by people and by each judge"),
-        ("data", add_data, "check the data, or get it"),
+        ("data", add_data, "check the data, or download it"),
     ):
         declare(commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}."))
     return parser

@@ -41,18 +41,18 @@ def read(path: Path) -> Document:
     except OSError as error:
         raise DocumentError(f"{path}: can't be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
-        raise DocumentError(f"{path}: is no JSON ({error}); a run writes its report as report.json") from None
+        raise DocumentError(f"{path}: is not JSON ({error}); a run writes its report as report.json") from None
     return checked(found, str(path))
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a number in JSON")
 
 
 def checked(found: object, where: str) -> Document:
     """The document itself, if it is one; `where` names it in messages. Raises DocumentError."""
     if not isinstance(found, dict) or not found.keys() >= set(PARTS):
-        raise DocumentError(f"{where}: is no report of this benchmark; a run writes it as report.json")
+        raise DocumentError(f"{where}: is not a report of this benchmark; a run writes it as report.json")
     if found["schema"] != SCHEMA:
         raise DocumentError(f"{where}: has schema {found['schema']!r}, and this version reads {SCHEMA}")
     try:

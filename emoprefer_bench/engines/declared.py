@@ -55,7 +55,7 @@ def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any)
 
 
 def transformers(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any) -> ChildEngine:  # as above
-    """A model in transformers; `options` as for `vllm`, and those of engines/transformers.py (`batch_size` ...).
+    """A model in transformers; `options` as for `vllm`, and those of children/transformers.py (`batch_size` ...).
 
     A model ending in `.gguf` is read as GGUF.
     """
@@ -116,7 +116,7 @@ def served(
     revision: str | None = None,
     picture: str = "video",
     frames: int = 8,
-    **options: Any,  # as in engines/openai.py and engines/remote.py
+    **options: Any,  # as in engines/children/openai.py and engines/children/remote.py
 ) -> ServedEngine:
     """A model behind a server that speaks OpenAI's API, such as `vllm serve`, or a fleet of them behind one address.
 
@@ -153,7 +153,7 @@ def gemini(
     """A Gemini model: it gets the video file itself, with its sound.
 
     `options` are sampling settings, `fps`, `thinking_budget` (tokens) or `thinking_level`, and those of any server
-    (engines/remote.py). At another address (`base_url`, or GOOGLE_GEMINI_BASE_URL), answers are kept under that.
+    (engines/children/remote.py).
     """
     options = {"key": key, **_address(options, "GOOGLE_GEMINI_BASE_URL")}
     engine = _remote("gemini", model, None if options.get("base_url") else model, SOUND_ALONE, gpus, options)

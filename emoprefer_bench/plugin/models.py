@@ -54,7 +54,7 @@ def model(
     """
     unknown = set(prompts) - set(PROMPTS)
     if unknown:
-        raise TypeError(f"prompts={prompts!r}: {sorted(unknown)} are none of {', '.join(PROMPTS)}")
+        raise TypeError(f"prompts={prompts!r}: {sorted(unknown)} are not among {', '.join(PROMPTS)}")
     if not takes(modality, needs):
         raise TypeError(f"needs={needs!r}: a model that takes {modality} at most is never given that")
 

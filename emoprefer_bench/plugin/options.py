@@ -33,25 +33,25 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="DIR",
         type=Path,
         default=Path(".emoprefer"),
-        help="answers, logs and results (default: .emoprefer)",
+        help="where answers, logs and the report go (default: .emoprefer)",
     )
-    add("--emoprefer-fresh", action="store_true", help="ask again, whatever is stored")
+    add("--emoprefer-fresh", action="store_true", help="ask everything again, ignoring stored answers")
     add("--emoprefer-limit", metavar="N", type=_at_least_one, help="only the first N pairs of each data set")
     add("--emoprefer-rounds", metavar="N", type=_at_least_one, default=1, help="ask N times (default: 1)")
     add("--emoprefer-prompts", metavar="FILE", type=Path, help="another prompt pack (TOML)")
-    add("--emoprefer-llm", metavar="NAME", help="the model that is the text LLM of S3 and S4")
+    add("--emoprefer-llm", metavar="NAME", help="the model to use as the text LLM of S3 and S4")
     add(
         "--emoprefer-modality",
         metavar="M",
         type=_modality,
-        help="what judges get: audio, video, audiovideo or text, each with +subtitle if they are to read what is said",
+        help="what judges are given: audio, video, audiovideo or text; with +subtitle also what is said",
     )
     add("--emoprefer-coresident", action="store_true", help="keep judge and text LLM loaded side by side")
     add(
         "--emoprefer-max-requests",
         metavar="N",
         type=_at_least_one,
-        help="how many requests this run may send to servers in all; paid models are skipped without it",
+        help="how many requests this run may send to servers in all; without it, paid models are skipped",
     )
     add(
         "--emoprefer-max-failures",
@@ -75,7 +75,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     parser.addini("emoprefer_dataset", "folder of the data sets, relative to the root folder", default="dataset")
     for form, what in (
-        ("html", "one page with a browser of pairs, for the eye"),
+        ("html", "one HTML page with a browser of pairs"),
         ("markdown", "tables for GitHub"),
         ("latex", "the paper's table"),
         ("csv", "a row for each case and metric"),
@@ -86,7 +86,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--emoprefer-replay",
         metavar="DIR",
         type=Path,
-        help="score what was inferred already: the reference's output files, or an --emoprefer-out of ours",
+        help="score existing output: the reference's files, or the --emoprefer-out folder of another run",
     )
     _add_doubts(parser)
     _add_gates(parser)
@@ -95,9 +95,14 @@ def add_options(parser: pytest.Parser) -> None:
 def _add_doubts(parser: pytest.Parser) -> None:
     """Add what tells a score from a shortcut or from noise."""
     add = parser.getgroup("emoprefer").addoption
-    add("--emoprefer-audit", action="store_true", help="judge also without the clip, and with the clip of another row")
-    add("--emoprefer-noise", metavar="N", type=_at_least_one, help="ask N rows again: does the engine repeat itself?")
-    add("--emoprefer-vote", action="store_true", help="report also the majority over rounds, orders and models")
+    add("--emoprefer-audit", action="store_true", help="also judge without the clip, and with the clip of another row")
+    add(
+        "--emoprefer-noise",
+        metavar="N",
+        type=_at_least_one,
+        help="ask N rows again, to see whether the engine repeats itself",
+    )
+    add("--emoprefer-vote", action="store_true", help="also report the majority over rounds, orders and models")
 
 
 def _add_gates(parser: pytest.Parser) -> None:
@@ -111,18 +116,22 @@ def _add_gates(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         type=_limit,
-        help="fail a case beyond waf2:2pp (points), waf2:3%% (of the baseline) or min_acc2:0.6 (repeatable)",
+        help="fail a drop beyond waf2:2pp (points) or waf2:3%% (of the baseline), or under min_acc2:0.6 (repeatable)",
     )
-    add("--emoprefer-strict", action="store_true", help="fail a drop too that this number of rows can't confirm")
+    add(
+        "--emoprefer-strict",
+        action="store_true",
+        help="also fail a drop that these rows are too few to confirm",
+    )
     add(
         "--emoprefer-update",
         action="store_true",
         help="merge clean, complete cases into the saved or compared baseline",
     )
-    parser.addini("emoprefer_gates", "limits as in --emoprefer-compare-fail, one a line", type="linelist")
+    parser.addini("emoprefer_gates", "limits as in --emoprefer-compare-fail, one per line", type="linelist")
     parser.addini("emoprefer_gate_p", "the one-sided p under which a drop is confirmed", default="0.01")
     parser.addini(
-        "emoprefer_names", "what the paper's table calls a model: `model = Name`, one a line", type="linelist"
+        "emoprefer_names", "what the paper's table calls a model: `model = Name`, one per line", type="linelist"
     )
     parser.addini("emoprefer_baselines", "folder of the baselines, relative to the root folder", "string", BASELINES)
 
@@ -221,7 +230,7 @@ def limits(config: pytest.Config) -> list[Limit]:
     from emoprefer_bench.gates import limits as gates  # numpy, for a run that has limits
 
     if not option.emoprefer_compare and any(limit.kind == "drop" for limit in option.emoprefer_compare_fail):
-        raise pytest.UsageError("--emoprefer-compare-fail: a drop from what? --emoprefer-compare NAME says it")
+        raise pytest.UsageError("--emoprefer-compare-fail: a drop from what? Name it by --emoprefer-compare NAME")
     try:
         return gates.merged([gates.limit(line) for line in lines], option.emoprefer_compare_fail)
     except gates.LimitError as error:
@@ -315,7 +324,7 @@ def _modality(text: str) -> str:
     from emoprefer_bench.cases import MODALITIES
 
     if text not in MODALITIES:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(MODALITIES)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(MODALITIES)}")
     return text
 
 

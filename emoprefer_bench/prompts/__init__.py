@@ -65,9 +65,9 @@ def load(path: Path = DEFAULT) -> PromptPack:
         raise PromptPackError(f"{path}: the prompt pack is not valid TOML: {error}") from None
     known = {field.name for field in fields(PromptPack)} - {"digest"}
     faults = [f"has no {name!r}" for name in sorted(known - table.keys())]
-    faults += [f"has {name!r}, which is no template" for name in sorted(table.keys() - known)]
+    faults += [f"has {name!r}, which is not a template" for name in sorted(table.keys() - known)]
     faults += [
-        f"has a {name!r} that is no text" for name in sorted(known & table.keys()) if not isinstance(table[name], str)
+        f"has a {name!r} that is not text" for name in sorted(known & table.keys()) if not isinstance(table[name], str)
     ]
     if faults:
         raise PromptPackError(f"{path}: the prompt pack {'; '.join(faults)} (compare with {DEFAULT})")

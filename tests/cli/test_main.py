@@ -65,7 +65,7 @@ def test_several_forms_are_made_at_once(run, tmp_path):
         (("repot",), "invalid choice: 'repot'"),
         (("report",), "the following arguments are required: REPORT.json"),
         (("report", "gone.json"), "gone.json: can't be read (No such file or directory)"),
-        (("report", __file__), "is no JSON"),
+        (("report", __file__), "is not JSON"),
         (("report", REPORT, "--latex"), "expected one argument"),
         (("report", REPORT, "--embed-media"), "give --html FILE too"),
         (("report", REPORT, "--csv", "/dev/null/x"), "/dev/null/x: can't be written"),

@@ -49,7 +49,7 @@ def run(command, *more, **variables):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 

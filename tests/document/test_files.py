@@ -92,10 +92,10 @@ def test_a_number_that_json_does_not_know_is_never_written(tmp_path):
     ("content", "message"),
     [
         (None, r"can't be read \(No such file or directory\)"),
-        (b"{", "is no JSON"),
-        (b"\xff\xfe", "is no JSON"),
-        (b"[]", "is no report of this benchmark"),
-        (b'{"schema": 1}', "is no report of this benchmark"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
+        (b"[]", "is not a report of this benchmark"),
+        (b'{"schema": 1}', "is not a report of this benchmark"),
         (b'{"schema": 2, "complete": 1, "manifest": 1, "datasets": 1, "cases": 1}', "has schema 2, .* reads 1"),
     ],
 )

@@ -93,7 +93,7 @@ BROKEN = {
     "seconds that are no number": (lambda d: d["cases"][0]["seconds"].update(model=float("inf")), "Infinity"),
     "a score beyond one": (lambda d: d["cases"][0]["scores"]["waf2"].update(mean=67.2), "cases[0]"),
     "no list of cases": (lambda d: d.update(cases={}), "cases"),
-    "no manifest": (_without("manifest"), "no report"),
+    "no manifest": (_without("manifest"), "not a report"),
     "a manifest that is a number": (lambda d: d.update(manifest=3), "manifest"),
     "a data set without labels": (_without("datasets", "toy", "labels"), "labels"),
     "a data set that is gone": (lambda d: d.update(datasets={}), "toy"),
@@ -121,12 +121,12 @@ def test_a_broken_report_is_one_line_that_says_what_and_where(tmp_path, fault):
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        ((GOLDEN / "report.json").read_bytes()[:5000], "is no JSON"),
-        (b"[" * 100_000, "is no JSON"),
-        (b"", "is no JSON"),
-        (b"\x89PNG\r\n", "is no JSON"),
-        (b"[1]", "is no report"),
-        (b"null", "is no report"),
+        ((GOLDEN / "report.json").read_bytes()[:5000], "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"", "is not JSON"),
+        (b"\x89PNG\r\n", "is not JSON"),
+        (b"[1]", "is not a report"),
+        (b"null", "is not a report"),
     ],
     ids=["cut off", "nested", "empty", "binary", "list", "null"],
 )

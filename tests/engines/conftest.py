@@ -57,7 +57,7 @@ class Child:
         self.process.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
         self.process.stdin.flush()
 
-    def receive(self, timeout: float = 120) -> dict[str, Any]:
+    def receive(self, timeout: float = 600) -> dict[str, Any]:
         """Return the next message; `{"type": "end"}` after the last."""
         try:
             return self._messages.get(timeout=timeout)
@@ -182,7 +182,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory):
     def build(name: str) -> Path:
         if not (folder / name).exists():
             subprocess.run(
-                [sys.executable, str(CHECKPOINTS), str(folder)], check=True, capture_output=True, timeout=120
+                [sys.executable, str(CHECKPOINTS), str(folder)], check=True, capture_output=True, timeout=600
             )
         return folder / name
 

@@ -55,7 +55,7 @@ if __name__ == "__main__":
 def elsewhere(tmp_path_factory):
     """A virtual environment, and beside it a folder with a script and a copy of worker.py."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "env")], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "env")], check=True, timeout=300)
     shutil.copy(worker.__file__, folder / "worker.py")
     (folder / "script.py").write_text(SCRIPT)
     return folder

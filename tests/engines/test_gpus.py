@@ -92,7 +92,7 @@ def test_a_second_lease_takes_what_is_free_and_waits_for_the_rest(tmp_path):
         time.sleep(3 * gpus.POLL_SECONDS)
         assert got == []
         assert free(tmp_path, "1"), "while it waits for both it holds none"
-    waiting.join(10)
+    waiting.join(60)
     assert got == [("0", "1")]
 
 

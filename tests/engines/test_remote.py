@@ -43,7 +43,7 @@ def ask(tmp_path_factory):
 
 def tiny(server, **options):
     """A model behind the server."""
-    return emoprefer_bench.served("tiny", base_url=f"{server.url}/v1", request_timeout=20.0, **options)
+    return emoprefer_bench.served("tiny", base_url=f"{server.url}/v1", request_timeout=100.0, **options)
 
 
 class TestSpending:

@@ -40,17 +40,20 @@ def vllm_server(checkpoint, tmp_path_factory):
         "HF_HUB_OFFLINE": "1",
     }
     log = tmp_path_factory.mktemp("server") / "log.txt"
-    with log.open("wb") as file, started(command, stdout=file, stderr=file, env={**os.environ, **quiet}) as process:
-        until = time.monotonic() + 150
-        while not _answers(f"http://127.0.0.1:{port}/health"):
-            assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]  # noqa: PT018  # one wait
-            time.sleep(0.3)
-        yield f"127.0.0.1:{port}"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, **quiet})
+    until = time.monotonic() + 750
+    while not _answers(f"http://127.0.0.1:{port}/health"):
+        assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]  # noqa: PT018  # one wait
+        time.sleep(0.3)
+    yield f"127.0.0.1:{port}"
+    process.terminate()
+    process.wait(150)
 
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310  # loopback
+        with urllib.request.urlopen(url, timeout=25) as response:  # noqa: S310  # loopback
             return response.status == 200
     except (urllib.error.URLError, OSError):
         return False
@@ -86,7 +89,7 @@ def clip(tmp_path_factory):
 
 def tiny(server, **options):
     """The tiny model behind an address."""
-    return emoprefer_bench.served("tiny", base_url=f"{server.url}/v1", request_timeout=20.0, **options)
+    return emoprefer_bench.served("tiny", base_url=f"{server.url}/v1", request_timeout=100.0, **options)
 
 
 class TestAskingVllm:

@@ -47,7 +47,7 @@ def child(tmp_path):
     (tmp_path / "spool").mkdir()
     child = Child(tmp_path / "spool")
     yield child
-    child.process.communicate(timeout=20)
+    child.process.communicate(timeout=100)
 
 
 def test_the_child_answers_with_the_clip_of_the_protocol(child, tmp_path):
@@ -125,5 +125,5 @@ def test_the_child_ends_with_its_input(child):
     """When the parent closes the pipe, as its death does, the child ends."""
     child.process.stdin.close()
 
-    assert child.process.wait(timeout=20) != 0
+    assert child.process.wait(timeout=100) != 0
     child.process.stdin = None

@@ -29,7 +29,7 @@ def reader(gpus):
 def checkpoints(tmp_path_factory):
     """A tiny Qwen2.5-Omni and a tiny text LLM, with random weights."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    subprocess.run([sys.executable, TESTS / "support" / "checkpoints", folder, "omni", "text"], check=True, timeout=120)
+    subprocess.run([sys.executable, TESTS / "support" / "checkpoints", folder, "omni", "text"], check=True, timeout=600)
     return folder
 
 

@@ -315,7 +315,7 @@ def test_a_baseline_that_cannot_be_read_is_status_4(gated, content):
         (["--emoprefer-compare-fail", "ties:2pp"], "*'ties' is no gate*"),
         (["--emoprefer-compare-fail", "waf2:2"], "*waf2:2 is no tolerance: write waf2:2pp *"),
         (["--emoprefer-compare-fail", "min_waf2:60"], "*min_waf2:60 is no share: write min_waf2:0.6 or min_waf2:60%*"),
-        (["--emoprefer-compare-fail", "waf2:2pp"], "*a drop from what? --emoprefer-compare NAME says it*"),
+        (["--emoprefer-compare-fail", "waf2:2pp"], "*a drop from what? Name it by --emoprefer-compare NAME*"),
         (["--emoprefer-update"], "*--emoprefer-update: which baseline?*"),
         (["--emoprefer-save", "main"], "*main.json exists; add --emoprefer-update*"),
         (["--emoprefer-save", "x", "--emoprefer-limit", "2"], "*a baseline is of whole data sets*"),

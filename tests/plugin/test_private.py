@@ -15,7 +15,7 @@ def test_a_newer_version_wants_a_look_at_the_private_uses(distribution):
     """Each is checked by hand against the sources of a new minor version; then its number goes into SEEN."""
     installed = tuple(int(part) for part in importlib.metadata.version(distribution).split(".")[:2])
     assert installed <= private.SEEN[distribution], (
-        f"{distribution} {installed[0]}.{installed[1]} is newer than emoprefer_bench/plugin/private.py has seen: compare"
+        f"{distribution} {installed[0]}.{installed[1]} is newer than what plugin/private.py was seen with: compare"
         " each of its uses with the new sources, run tests/plugin, and raise SEEN"
     )
 

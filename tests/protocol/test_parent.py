@@ -41,7 +41,7 @@ class Worker:
         self.log = folder / "noted"
         source = WORKER.format(folder=str(Path(worker_module.__file__).parent), log=str(self.log), body=body, load=load)
         self.script.write_text(source.replace("from worker", "from worker"))
-        self.engine = ChildEngine("test", "1", (sys.executable, str(self.script)), "model", timeout=60.0)
+        self.engine = ChildEngine("test", "1", (sys.executable, str(self.script)), "model", timeout=300.0)
         self.errors = folder / "stderr.log"
 
     def noted(self):
@@ -68,8 +68,8 @@ def question(prompt):
 
 
 def gone(pid):
-    """Whether the process ends within five seconds."""
-    for _ in range(50):
+    """Whether the process ends, if it is given time."""
+    for _ in range(600):
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
@@ -147,10 +147,10 @@ def test_the_question_that_kills_the_child_is_found_out(tmp_path):
 def test_a_child_that_falls_silent_is_started_again_and_the_question_given_up(tmp_path):
     """A hang is a time-out, one more attempt, and then an error."""
     worker = Worker(tmp_path, body="time.sleep(3600) if prompt == 'hang' else None; return prompt")
-    engine = ChildEngine("test", "1", worker.engine.command, "model", timeout=1.0)
+    engine = ChildEngine("test", "1", worker.engine.command, "model", timeout=3.0)
     (hung,) = worker.ask("hang", engine=engine)
     assert hung.finish == "error"
-    assert "answered nothing for 1 s" in hung.text
+    assert "answered nothing for 3 s" in hung.text
     assert worker.ask("fine", engine=engine)[0].text == "fine"
     assert all(gone(pid) for pid in worker.pids())
 
@@ -165,7 +165,7 @@ def test_a_child_that_sends_garbage_is_as_good_as_dead(tmp_path):
     engine = ChildEngine("test", "1", (sys.executable, str(script)), "model")
     (answer,) = Worker(tmp_path).ask("x", engine=engine)
     assert answer.finish == "error"
-    assert "no message" in answer.text
+    assert "not a message" in answer.text
 
 
 def test_the_child_gets_its_gpus_and_nothing_more(tmp_path):

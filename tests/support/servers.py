@@ -120,7 +120,7 @@ class Server:
         handler.wfile.write(body)
 
     def _forward(self, handler: BaseHTTPRequestHandler, content: bytes) -> Reply:
-        connection = http.client.HTTPConnection(self.upstream, timeout=60)
+        connection = http.client.HTTPConnection(self.upstream, timeout=300)
         headers = {"content-type": "application/json"} if content else {}
         connection.request(handler.command, handler.path, content, headers)
         response = connection.getresponse()

@@ -178,7 +178,7 @@ def load(message: dict[str, Any]) -> Remote:
 def _check(client: OpenAI, model: str, options: Options) -> None:
     """Raise RuntimeError for a server that can't be reached, refuses the key, or lists models but not this one."""
     try:
-        known = [one.id for one in client.models.list()]
+        known = [model.id for model in client.models.list()]
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
         raise RuntimeError(f"{client.base_url} refuses the key in {options.key}: {error.message}") from None
     except openai.APIConnectionError as error:
