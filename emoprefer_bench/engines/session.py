@@ -88,6 +88,7 @@ class ParallelSession:
             if outcome is not None:
                 await self.close()
                 raise outcome
+        self.revision = self._sessions[0].revision
         self.concurrency = sum(session.concurrency for session in self._sessions)
         self.device = f"{len(self._sessions)} x {self._sessions[0].device}"
 
@@ -135,21 +136,6 @@ async def _asked(child: Child, wire: dict[str, Any]) -> Answer:
     try:
         return messages.answer(await child.ask(wire))
     except QuestionError as error:
-        return Answer(_encodable(str(error)), "error")
-    except (TypeError, ValueError, AttributeError) as error:
-        return Answer(f"the engine's answer doesn't follow the protocol: {_encodable(str(error))}", "error")
-
-
-def _answer(message: dict[str, Any]) -> Answer:
-    finish: Finish = message.get("finish") or "stop"
-    if finish not in FINISHES:
-        raise ValueError(f"finish {finish!r} is not one of {', '.join(FINISHES)}")
-    counts = {name: int(count) for name, count in (message.get("tokens") or {}).items() if count is not None}
-    seconds = {name: float(number) for name, number in (message.get("seconds") or {}).items() if number is not None}
-    if not all(math.isfinite(number) for number in seconds.values()):
-        raise ValueError(f"seconds {seconds} are not all finite")
-    return Answer(message["text"], finish, counts, seconds)
-
-
-def _encodable(text: str) -> str:
-    return text.encode(errors="replace").decode()
+        return Answer(str(error), "error")
+    except messages.MessageError as error:
+        return Answer(f"the engine's answer is none by the protocol: {error}", "error")

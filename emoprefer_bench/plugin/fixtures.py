@@ -52,7 +52,7 @@ def case(request: pytest.FixtureRequest, gpus: Gpus) -> BoundCase:  # noqa: ARG0
     selected = case_of(request.node)
     if selected is None:
         raise pytest.UsageError(f"{request.node.nodeid}: the fixture `case` needs a model; declare one in conftest.py")
-    from emoprefer_bench.trial import judges  # noqa: PLC0415  # engines
+    from emoprefer_bench.trial import judges  # engines
 
     config = request.config
     if recording := recording_of(request.node):

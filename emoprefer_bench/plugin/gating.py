@@ -62,6 +62,8 @@ class Gating:
         """
         if self.baseline is None:
             return
+        from emoprefer_bench.scoring.controls import CONTROLS
+
         held = set()
         for item in session.items:
             case, recording = case_of(item), recording_of(item)
@@ -129,6 +131,7 @@ class Gating:
         if not own and not self._limits:
             return []
         from emoprefer_bench.gates import limits  # numpy, for what has limits
+        from emoprefer_bench.scoring.controls import CONTROLS
 
         return [limit for limit in limits.merged(self._limits, own) if limit.kind == "drop" or model not in CONTROLS]
 

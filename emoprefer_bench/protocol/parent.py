@@ -160,13 +160,19 @@ class Child:
         except ValueError:
             raise ChildDiedError(f"the engine sent a line of over {LINE_LIMIT} bytes") from None
         if not line.endswith(b"\n"):
-            code = await self._process.wait()
-            raise ChildDiedError(f"the engine ended with {_exit(code)}{self._log_end()}")
-        with contextlib.suppress(ValueError):
-            message: object = json.loads(line)
-            if isinstance(message, dict):
-                return message
-        raise ChildDiedError(f"the engine sent a line that is not a message: {line[:80]!r}")
+            raise ChildDiedError(f"the engine {await self._ending()}{self._log_end()}")
+        message = messages.decode(line)
+        if message is None:
+            raise ChildDiedError(f"the engine sent a line that is no message: {line[:80]!r}")
+        return message
+
+    async def _ending(self) -> str:
+        """How a child ended whose output did."""
+        assert self._process is not None
+        try:
+            return f"ended with {_exit(await asyncio.wait_for(self._process.wait(), ENDING_SECONDS))}"
+        except TimeoutError:
+            return "closed its output and went on without it"
 
     async def _dispatch(self) -> None:
         """Give each answer to the question that waits for it, until the child ends or falls silent."""

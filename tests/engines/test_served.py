@@ -40,15 +40,12 @@ def vllm_server(checkpoint, tmp_path_factory):
         "HF_HUB_OFFLINE": "1",
     }
     log = tmp_path_factory.mktemp("server") / "log.txt"
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, **quiet})
-    until = time.monotonic() + 750
-    while not _answers(f"http://127.0.0.1:{port}/health"):
-        assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]  # noqa: PT018  # one wait
-        time.sleep(0.3)
-    yield f"127.0.0.1:{port}"
-    process.terminate()
-    process.wait(150)
+    with log.open("wb") as file, started(command, stdout=file, stderr=file, env={**os.environ, **quiet}) as process:
+        until = time.monotonic() + 750
+        while not _answers(f"http://127.0.0.1:{port}/health"):
+            assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]  # noqa: PT018  # one wait
+            time.sleep(0.3)
+        yield f"127.0.0.1:{port}"
 
 
 def _answers(url: str) -> bool:

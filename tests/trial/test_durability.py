@@ -83,7 +83,8 @@ class Project:
 
     def wait_for(self, count, run):
         """Wait until so many questions were asked, or the run has ended."""
-        for _ in range(6000):
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
             if len(self.asked()) >= count or run.poll() is not None:
                 return
             time.sleep(0.05)
