@@ -153,7 +153,8 @@ def gemini(
     """A Gemini model: it gets the video file itself, with its sound.
 
     `options` are sampling settings, `fps`, `thinking_budget` (tokens) or `thinking_level`, and those of any server
-    (engines/children/remote.py). At another address (`base_url`, or GOOGLE_GEMINI_BASE_URL), answers are kept under that.
+    (engines/children/remote.py). At another address (`base_url`, or GOOGLE_GEMINI_BASE_URL), answers are kept under
+    that.
     """
     options = {"key": key, **_address(options, "GOOGLE_GEMINI_BASE_URL")}
     engine = _remote("gemini", model, None if options.get("base_url") else model, SOUND_ALONE, gpus, options)
