@@ -2,6 +2,7 @@
 
 Settings are those of the EmoPrefer paper's own code (arXiv 2507.04278) where it ran the model, or else those of the
 model's authors; each docstring says whose, docs/models.md where they stand, and the README's table what each needs.
+Models whose name ends in `_paper` are also fed as that code feeds them; docs/models.md says how that differs.
 """
 
 from typing import Any
@@ -11,9 +12,21 @@ from emoprefer_bench import ChildEngine, Gpus, ServedEngine
 
 SMOLLM2 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
+# The system sentence of the conversations `llava_v1` in Video-LLaVA's own code.
+LLAVA_V1 = (
+    "A chat between a curious human and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the human's questions."
+)
+
+QWEN25: dict[str, Any] = {"max_tokens": 512, "temperature": 0.7, "top_p": 0.8, "repetition_penalty": 1.05}
+QWEN2_AUDIO: dict[str, Any] = {
+    "max_tokens": 512, "temperature": 0.7, "top_p": 0.5, "top_k": 20, "repetition_penalty": 1.1,
+}  # fmt: skip
 QWEN25_VL: dict[str, Any] = {"max_tokens": 512, "repetition_penalty": 1.05}
 QWEN3_THINKING: dict[str, Any] = {"max_tokens": 32768, "temperature": 0.6, "top_p": 0.95, "top_k": 20}
 MINICPM_O: dict[str, Any] = {"max_tokens": 4096, "top_p": 0.8, "top_k": 100, "repetition_penalty": 1.05}
+AS_PAPER: dict[str, Any] = {"whitespace": "fold"}
+GPT_AS_PAPER: dict[str, Any] = {"max_tokens": 1024, "temperature": 1.0, "spread": "seconds", "text_first": True}
 GEMMA: dict[str, Any] = {"max_tokens": 1024, "temperature": 1.0, "top_p": 0.95, "top_k": 64}
 
 
@@ -22,13 +35,13 @@ GEMMA: dict[str, Any] = {"max_tokens": 1024, "temperature": 1.0, "top_p": 0.95, 
 
 @emoprefer_bench.model(gpus=1, modality="audiovideo")
 def qwen25omni_7b(gpus: Gpus) -> ChildEngine:
-    """Qwen2.5-Omni-7B, greedy, as the EmoPrefer paper ran it."""
+    """Qwen2.5-Omni-7B, greedy, as in the EmoPrefer paper."""
     return emoprefer_bench.vllm("Qwen/Qwen2.5-Omni-7B", gpus=gpus, max_tokens=1024)
 
 
 @emoprefer_bench.model(gpus=1, modality="audiovideo")
 def qwen25omni_3b(gpus: Gpus) -> ChildEngine:
-    """Qwen2.5-Omni-3B, greedy, as the paper ran its larger sister."""
+    """Qwen2.5-Omni-3B, greedy, as its larger sister in the paper."""
     return emoprefer_bench.vllm("Qwen/Qwen2.5-Omni-3B", gpus=gpus, max_tokens=1024)
 
 
@@ -91,19 +104,19 @@ def mimo_v25_omni(gpus: Gpus) -> ChildEngine:
 
 @emoprefer_bench.model(gpus=1, modality="video")
 def qwen25vl_3b(gpus: Gpus) -> ChildEngine:
-    """Qwen2.5-VL-3B-Instruct, as the paper ran the 7B."""
+    """Qwen2.5-VL-3B-Instruct, with the paper's settings of the 7B."""
     return emoprefer_bench.vllm("Qwen/Qwen2.5-VL-3B-Instruct", gpus=gpus, **QWEN25_VL)
 
 
 @emoprefer_bench.model(gpus=1, modality="video")
 def qwen25vl_7b(gpus: Gpus) -> ChildEngine:
-    """Qwen2.5-VL-7B-Instruct as the EmoPrefer paper ran it: 1 frame a second, at most 360 x 420 pixels each."""
+    """Qwen2.5-VL-7B-Instruct with the EmoPrefer paper's settings: 1 frame a second, at most 360 x 420 pixels each."""
     return emoprefer_bench.vllm("Qwen/Qwen2.5-VL-7B-Instruct", gpus=gpus, **QWEN25_VL)
 
 
 @emoprefer_bench.model(gpus=2, modality="video")
 def qwen25vl_32b(gpus: Gpus) -> ChildEngine:
-    """Qwen2.5-VL-32B-Instruct, as the paper ran the 7B."""
+    """Qwen2.5-VL-32B-Instruct, with the paper's settings of the 7B."""
     return emoprefer_bench.vllm("Qwen/Qwen2.5-VL-32B-Instruct", gpus=gpus, **QWEN25_VL)
 
 
@@ -130,19 +143,19 @@ def internvl35_8b(gpus: Gpus) -> ChildEngine:
 
 @emoprefer_bench.model(gpus=1, modality="video")
 def llava_next_video_7b(gpus: Gpus) -> ChildEngine:
-    """LLaVA-NeXT-Video-7B as the EmoPrefer paper ran it: 8 frames; greedy, as the checkpoint leaves it."""
+    """LLaVA-NeXT-Video-7B, 8 frames as in the EmoPrefer paper; greedy, as the checkpoint leaves it."""
     return emoprefer_bench.vllm("llava-hf/LLaVA-NeXT-Video-7B-hf", gpus=gpus, max_tokens=512)
 
 
 @emoprefer_bench.model(gpus=1, modality="video")
 def llava_next_video_7b_dpo(gpus: Gpus) -> ChildEngine:
-    """LLaVA-NeXT-Video-7B-DPO, as the paper ran its sister."""
+    """LLaVA-NeXT-Video-7B-DPO, with the paper's settings of its sister."""
     return emoprefer_bench.vllm("llava-hf/LLaVA-NeXT-Video-7B-DPO-hf", gpus=gpus, max_tokens=512)
 
 
 @emoprefer_bench.model(gpus=1, modality="video")
 def video_llava_7b(gpus: Gpus) -> ChildEngine:
-    """Video-LLaVA-7B as the EmoPrefer paper ran it; vLLM doesn't have it."""
+    """Video-LLaVA-7B, sampled as in the EmoPrefer paper, asked as its card says; vLLM doesn't have it."""
     return emoprefer_bench.transformers("LanguageBind/Video-LLaVA-7B-hf", gpus=gpus, max_tokens=1024, temperature=0.1)
 
 
@@ -152,15 +165,7 @@ def video_llava_7b(gpus: Gpus) -> ChildEngine:
 @emoprefer_bench.model(gpus=1, modality="audio")
 def qwen2audio_7b(gpus: Gpus) -> ChildEngine:
     """Qwen2-Audio-7B-Instruct, 512 tokens as in the EmoPrefer paper; how it was sampled there is not verified."""
-    return emoprefer_bench.vllm(
-        "Qwen/Qwen2-Audio-7B-Instruct",
-        gpus=gpus,
-        max_tokens=512,
-        temperature=0.7,
-        top_p=0.5,
-        top_k=20,
-        repetition_penalty=1.1,
-    )
+    return emoprefer_bench.vllm("Qwen/Qwen2-Audio-7B-Instruct", gpus=gpus, **QWEN2_AUDIO)
 
 
 @emoprefer_bench.model(gpus=1, modality="audio")
@@ -175,26 +180,18 @@ def kimi_audio_7b(gpus: Gpus) -> ChildEngine:
 @emoprefer_bench.model(gpus=1, modality="text+subtitle")
 def qwen25_7b(gpus: Gpus) -> ChildEngine:
     """Qwen2.5-7B-Instruct, the text LLM of S3 and S4, sampled as the EmoPrefer paper did."""
-    return emoprefer_bench.vllm(
-        "Qwen/Qwen2.5-7B-Instruct",
-        family="text",
-        gpus=gpus,
-        max_tokens=512,
-        temperature=0.7,
-        top_p=0.8,
-        repetition_penalty=1.05,
-    )
+    return emoprefer_bench.vllm("Qwen/Qwen2.5-7B-Instruct", family="text", gpus=gpus, **QWEN25)
 
 
 @emoprefer_bench.model(gpus=1, modality="text+subtitle")
 def qwen3_8b(gpus: Gpus) -> ChildEngine:
-    """Qwen3-8B, thinking, as the EmoPrefer paper ran it."""
+    """Qwen3-8B, thinking, sampled as in the EmoPrefer paper."""
     return emoprefer_bench.vllm("Qwen/Qwen3-8B", family="text", gpus=gpus, thinking=True, **QWEN3_THINKING)
 
 
 @emoprefer_bench.model(gpus=1, modality="text+subtitle")
 def qwen3_14b(gpus: Gpus) -> ChildEngine:
-    """Qwen3-14B, thinking, as the EmoPrefer paper ran it."""
+    """Qwen3-14B, thinking, sampled as in the EmoPrefer paper."""
     return emoprefer_bench.vllm("Qwen/Qwen3-14B", family="text", gpus=gpus, thinking=True, **QWEN3_THINKING)
 
 
@@ -265,3 +262,83 @@ def smollm2_135m(gpus: Gpus) -> ChildEngine:
 def listener(gpus: Gpus) -> ChildEngine:
     """A heuristic without an LLM: words for the voice, and what is said, against each description's embedding."""
     return emoprefer_bench.listener(gpus=gpus)
+
+
+# Fed as the EmoPrefer paper's code feeds them, to match its numbers: docs/models.md says what that changes, and why the
+# models above are fed otherwise.
+
+
+@emoprefer_bench.model(gpus=1, modality="audiovideo", llm="qwen25_7b_paper")
+def qwen25omni_7b_paper(gpus: Gpus) -> ChildEngine:
+    """Qwen2.5-Omni-7B fed as in the EmoPrefer paper: told of 2 frames a second, whatever the clip's length."""
+    return emoprefer_bench.vllm("Qwen/Qwen2.5-Omni-7B", gpus=gpus, max_tokens=1024, frame_rate=2.0, **AS_PAPER)
+
+
+@emoprefer_bench.model(gpus=1, modality="video", llm="qwen25_7b_paper")
+def qwen25vl_7b_paper(gpus: Gpus) -> ChildEngine:
+    """Qwen2.5-VL-7B-Instruct fed as in the EmoPrefer paper: told of 2 frames a second, though 1 is taken."""
+    return emoprefer_bench.vllm("Qwen/Qwen2.5-VL-7B-Instruct", gpus=gpus, frame_rate=2.0, **QWEN25_VL, **AS_PAPER)
+
+
+@emoprefer_bench.model(gpus=1, modality="video", llm="qwen25_7b_paper")
+def llava_next_video_7b_paper(gpus: Gpus) -> ChildEngine:
+    """LLaVA-NeXT-Video-7B fed as in the EmoPrefer paper: the first frame of each eighth of the clip."""
+    return emoprefer_bench.vllm(
+        "llava-hf/LLaVA-NeXT-Video-7B-hf", gpus=gpus, max_tokens=512, spread="starts", **AS_PAPER
+    )
+
+
+@emoprefer_bench.model(gpus=1, modality="video", llm="qwen25_7b_paper")
+def video_llava_7b_paper(gpus: Gpus) -> ChildEngine:
+    """Video-LLaVA-7B fed as in the EmoPrefer paper: a system sentence, and places of frames cut, not rounded."""
+    return emoprefer_bench.transformers(
+        "LanguageBind/Video-LLaVA-7B-hf",
+        gpus=gpus,
+        max_tokens=1024,
+        temperature=0.1,
+        system=LLAVA_V1,
+        spread="cut",
+        **AS_PAPER,
+    )
+
+
+@emoprefer_bench.model(gpus=1, modality="audio", llm="qwen25_7b_paper")
+def qwen2audio_7b_paper(gpus: Gpus) -> ChildEngine:
+    """Qwen2-Audio-7B-Instruct fed as in the EmoPrefer paper: texts on one line; sampled as its twin, not verified."""
+    return emoprefer_bench.vllm("Qwen/Qwen2-Audio-7B-Instruct", gpus=gpus, **QWEN2_AUDIO, **AS_PAPER)
+
+
+@emoprefer_bench.model(gpus=1, modality="text+subtitle", llm="qwen25_7b_paper")
+def qwen25_7b_paper(gpus: Gpus) -> ChildEngine:
+    """Qwen2.5-7B-Instruct as the text LLM of the EmoPrefer paper: its answers lose their line breaks, too."""
+    return emoprefer_bench.vllm(
+        "Qwen/Qwen2.5-7B-Instruct", family="text", gpus=gpus, flat_answers=True, **QWEN25, **AS_PAPER
+    )
+
+
+@emoprefer_bench.model(gpus=1, modality="text+subtitle", llm="qwen3_8b_paper")
+def qwen3_8b_paper(gpus: Gpus) -> ChildEngine:
+    """Qwen3-8B as the text LLM of the EmoPrefer paper: its answers lose their line breaks, too."""
+    return emoprefer_bench.vllm(
+        "Qwen/Qwen3-8B", family="text", gpus=gpus, thinking=True, flat_answers=True, **QWEN3_THINKING, **AS_PAPER
+    )
+
+
+@emoprefer_bench.model(gpus=1, modality="text+subtitle", llm="qwen3_14b_paper")
+def qwen3_14b_paper(gpus: Gpus) -> ChildEngine:
+    """Qwen3-14B as the text LLM of the EmoPrefer paper: its answers lose their line breaks, too."""
+    return emoprefer_bench.vllm(
+        "Qwen/Qwen3-14B", family="text", gpus=gpus, thinking=True, flat_answers=True, **QWEN3_THINKING, **AS_PAPER
+    )
+
+
+@emoprefer_bench.model(gpus=0, modality="video", closed=True, llm="qwen25_7b_paper")
+def gpt4o_paper(gpus: Gpus) -> ChildEngine:
+    """GPT-4o fed as in the EmoPrefer paper: text before frames 0, N/3 and 2N/3, and its provider's own sampling."""
+    return emoprefer_bench.gpt("gpt-4o-2024-08-06", gpus=gpus, **GPT_AS_PAPER, **AS_PAPER)
+
+
+@emoprefer_bench.model(gpus=0, modality="video", closed=True, llm="qwen25_7b_paper")
+def gpt41_paper(gpus: Gpus) -> ChildEngine:
+    """GPT-4.1 fed as its sister in the EmoPrefer paper."""
+    return emoprefer_bench.gpt("gpt-4.1-2025-04-14", gpus=gpus, **GPT_AS_PAPER, **AS_PAPER)

@@ -50,6 +50,47 @@ def test_a_template_keeps_its_own_braces_newlines_and_blanks(tmp_path):
     assert pack.render("judge", a1="x", a2="y") == 'Answer as {"answer": "..."}  \n\n  a1: x\t{unknown}\n'
 
 
+def test_a_pack_can_fold_what_is_filled_in(tmp_path):
+    """Newlines and tabs of a text become blanks and its ends are stripped; runs of blanks and the template stay."""
+    pack = prompts.load(write(tmp_path, judge="1: {a1}\n\t2: {a2}", whitespace="fold"))
+    assert pack.render("judge", a1="\n sad,\n\tangry  and\r tired\t", a2="- glad\n- calm\n") == (
+        "1: sad,  angry  and\r tired\n\t2: - glad - calm"
+    )
+
+
+def test_a_pack_keeps_whitespace_unless_it_says_otherwise(tmp_path):
+    """Packs from before the option, and those that say "keep", render as they did."""
+    kept = prompts.load(write(tmp_path, whitespace="keep"))
+    assert kept.render("judge", a1="a\n b\t", a2="") == "judge: a\n b\t "
+    assert prompts.load().whitespace == "keep"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a1", "a1"),
+        (" Output: a1\n", "a1"),
+        ("output : a2", "a2"),
+        ("输出\N{FULLWIDTH COLON}same", "same"),
+        ("让我们来翻译一下\N{FULLWIDTH COLON}sad", "sad"),
+        ("inputOutput: a1", "Output: a1"),
+        ("a1 fits.\nThe voice\nis low.", "a1 fits.The voiceis low."),
+        ("The output: a1", "The output: a1"),
+        ("Outputs differ.", "s differ."),
+        ("a1\ttoo\r\n", "a1\ttoo"),
+        ("", ""),
+    ],
+)
+def test_flat_answers_are_as_the_papers_code_makes_them(text, expected):
+    """Each word goes once and in its order, then a colon, then every newline; nothing takes their place."""
+    assert prompts.flattened(text) == expected
+
+
+def test_our_own_pack_is_the_same_file():
+    """Its digest stands in reports and baselines, and its prompts in the key of every answer."""
+    assert prompts.load().digest == "1e920bfe21599507f5e117df2200cd6b5007b45236fe76700bd7ee19889178d5"
+
+
 def test_a_field_that_a_question_has_no_value_for_stays(tmp_path):
     """A description is asked for before there are texts to fill in."""
     pack = prompts.load(write(tmp_path, describe="Describe {a1}"))
@@ -67,6 +108,7 @@ def test_the_digest_is_that_of_the_file(tmp_path):
     [
         ({"judge": None, "reason": None}, "has no 'judge'; has no 'reason'"),
         ({"extra": "x"}, "has 'extra', which is not a template"),
+        ({"whitespace": "squeeze"}, "has the whitespace 'squeeze', which is none of keep, fold"),
     ],
 )
 def test_a_pack_with_faults_names_all_of_them(tmp_path, changes, message):

@@ -11,6 +11,8 @@ from typing import Any
 from emoprefer_bench.media.plan import MediaPlan
 
 TUNABLE = ("system", "thinking", "min_pixels", "max_pixels")
+# It came later: a question's key holds it where it is set, and is the old one where not.
+PARITY = ("frame_rate",)
 
 Place = str | tuple[str, str]
 
@@ -27,9 +29,12 @@ class Adapter:
     families know no videos and get the frames as images. `longest_sound` is in seconds: a family's feature extractor
     cuts what is longer, silently.
 
-    `template` is the whole prompt, with {media} and {prompt}, of a family whose checkpoints have no chat template that
-    takes media; `marks` are what then stands for sound and for picture (each frame, with its number, where
-    `frames_as_images`). `thinking` goes to the chat template; None leaves it to the checkpoint.
+    `template` is the whole prompt, with {media}, {prompt} and perhaps {system}, of a family whose checkpoints have no
+    chat template that takes media; `marks` are what then stands for sound and for picture (each frame, with its number,
+    where `frames_as_images`). `thinking` goes to the chat template; None leaves it to the checkpoint.
+
+    `frame_rate` is what the video processor is told in place of the frames a second that were taken, to feed a model as
+    the EmoPrefer paper's code did (docs/models.md); None is the truth.
 
     `model_class` names the class in transformers, `video_options` go to its video processor, `vllm_options` to vLLM's
     engine. `loras` names for each modality the folder of the checkpoint whose LoRA weights vLLM adds.
@@ -55,11 +60,14 @@ class Adapter:
     video_options: dict[str, Any] = field(default_factory=dict)
     vllm_options: dict[str, Any] = field(default_factory=dict)
     loras: dict[str, str] = field(default_factory=dict)
+    frame_rate: float | None = None
     engines: tuple[str, ...] = ("vllm", "transformers")
 
     def settings(self) -> dict[str, Any]:
         """Return what a question's key holds of the adapter, which is also what the child makes the same one from."""
-        return {"family": self.family, "adapter": self.version, **{name: getattr(self, name) for name in TUNABLE}}
+        parity = {name: value for name in PARITY if (value := getattr(self, name))}
+        tuned = {name: getattr(self, name) for name in TUNABLE}
+        return {"family": self.family, "adapter": self.version, **tuned, **parity}
 
     def video_arguments(self) -> dict[str, Any]:
         """Return what the family's video processor is to be told, in either engine."""
@@ -68,7 +76,7 @@ class Adapter:
 
 
 def split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Part a fixture's options into what concerns the adapter (`family` and TUNABLE) and what concerns the engine."""
-    ours = {name: value for name, value in options.items() if name in ("family", *TUNABLE)}
+    """Part a fixture's options into what concerns the adapter (`family`, TUNABLE, PARITY) and what the engine."""
+    ours = {name: value for name, value in options.items() if name in ("family", *TUNABLE, *PARITY)}
     engine = {name: value for name, value in options.items() if name not in ours and name != "adapter"}
     return ours, engine

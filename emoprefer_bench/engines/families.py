@@ -28,7 +28,7 @@ VLLM_ALONE = ("vllm",)
 QWEN = (
     Adapter(
         family="qwen25omni",
-        version=1,
+        version=2,
         model_types=("qwen2_5_omni", "qwen2_5_omni_thinker"),
         model_class="Qwen2_5OmniThinkerForConditionalGeneration",
         modalities=BOTH + READ,
@@ -62,7 +62,7 @@ QWEN = (
     ),
     Adapter(
         family="qwen25vl",
-        version=1,
+        version=2,
         model_types=("qwen2_5_vl",),
         model_class="Qwen2_5_VLForConditionalGeneration",
         modalities=SEEN + READ,
@@ -111,8 +111,8 @@ LLAVA = (
         modalities=SEEN + READ,
         plan=EIGHT_FRAMES,
         video_place="<video>",
-        # As in the card of LanguageBind/Video-LLaVA-7B-hf.
-        template="USER: {media}{prompt} ASSISTANT:",
+        # As in the card of LanguageBind/Video-LLaVA-7B-hf, which has no system sentence.
+        template="{system}USER: {media}{prompt} ASSISTANT:",
         marks={"video": "<video>\n"},
         engines=("transformers",),
     ),
@@ -244,10 +244,16 @@ FAMILIES = {known.family: known for known in (*QWEN, *LLAVA, *GEMMA, *OTHERS)}
 
 
 def adapter(family: str, **changes: object) -> Adapter:
-    """Return a family's adapter, with other values for any of its fields. Raises ValueError for an unknown family."""
+    """Return a family's adapter, with other values for any of its fields.
+
+    Raises ValueError for an unknown family, and for a system sentence where its prompts have no place for one.
+    """
     if family not in FAMILIES:
         raise ValueError(f"there is no model family {family!r}; there are {', '.join(sorted(FAMILIES))}")
-    return replace(FAMILIES[family], **changes)  # type: ignore[arg-type]  # dataclasses checks the names
+    changed = replace(FAMILIES[family], **changes)  # type: ignore[arg-type]  # dataclasses checks the names
+    if changed.system and changed.template and "{system}" not in changed.template:
+        raise ValueError(f"{family} has no place for a system sentence in its prompts; leave system=...")
+    return changed
 
 
 def family_of(model_type: str) -> str:

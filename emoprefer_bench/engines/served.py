@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ class ServedEngine(ChildEngine):
             "model": self.model,
             "revision": self.revision or self.options.get("base_url"),
             "options": {name: value for name, value in sorted(self.options.items()) if name not in WAYS},
-            "decoding": asdict(self.plan) if self.plan else None,
+            "decoding": self.plan.settings() if self.plan else None,
         }
 
     def identity_once_loaded(self, revision: str | None) -> dict[str, Any]:  # noqa: ARG002  # a server says none

@@ -79,10 +79,10 @@ def decode(video: Path | None, audio: Path | None, plan: MediaPlan, *, picture: 
 
 def _read_picture(path: Path, plan: MediaPlan) -> Decoded:
     total, source_fps, duration = _count_frames(path)
-    taken, seen, lost = _take(path, plan.count(total, source_fps), total)
+    taken, seen, lost = _take(path, plan.places(total, source_fps))
     if seen != total:  # some packets show nothing: those before the first key frame, or the hidden frames of VP8
         total = seen
-        taken, _, lost = _take(path, plan.count(total, source_fps), total)
+        taken, _, lost = _take(path, plan.places(total, source_fps))
     return Decoded(
         frames=np.stack([frame for _, _, frame in taken]),
         times=[index / source_fps if when is None else round(when, 6) for index, when, _ in taken],
@@ -117,13 +117,12 @@ def _frame_rate(stream: VideoStream, times: list[float]) -> float:
     return said if abs(said - measured) <= measured / 4 else measured
 
 
-def _take(path: Path, count: int, total: int) -> tuple[list[tuple[int, float | None, NDArray[np.uint8]]], int, int]:
-    """Decode `total` frames, and keep `count` that are spread evenly: (index, seconds, RGB) each.
+def _take(path: Path, indices: list[int]) -> tuple[list[tuple[int, float | None, NDArray[np.uint8]]], int, int]:
+    """Decode all frames, and keep those of the `indices`: (index, seconds, RGB) each.
 
     Also counts the frames that there really were, and those that can't be decoded. Nothing but the kept frames stays in
     memory.
     """
-    indices: list[int] = np.linspace(0, total - 1, count).round().astype(int).tolist()
     wanted, kept, seen, lost = set(indices), {}, 0, 0
     with opened(path) as container:
         stream = pictures(path, container)[0]

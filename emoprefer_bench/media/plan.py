@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 from emoprefer_bench.errors import EmopreferError
 
@@ -42,6 +43,9 @@ class MediaError(EmopreferError):
     """A media file can't be used; the message names the file, says what is wrong with it and how to mend it."""
 
 
+Spread = Literal["ends", "cut", "starts", "seconds"]
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What was found in the files of a clip: a digest of their bytes (SHA-256, hex), and what they hold.
@@ -66,7 +70,15 @@ class MediaPlan:
     """How a model wants a clip: `fps` frames a second (None: `max_frames` in all), and sound at `sample_rate` hertz.
 
     The number of frames lies within `min_frames` and `max_frames`, is a multiple of `frame_factor`, and doesn't exceed
-    what the file holds.
+    what the file holds. `spread` says which frames these are:
+
+    - `ends`: from the first to the last, evenly, each place rounded to the nearest frame;
+    - `cut`: the same, but each place cut to the frame before it;
+    - `starts`: of as many equal parts of the clip, the first frame of each;
+    - `seconds`: the first frame of each full second where there are no more of them than frames are wanted, the first
+      of all if there is none; else as `starts`.
+
+    The three others are for feeding a model as somebody's code did (docs/models.md).
     """
 
     fps: float | None
@@ -74,6 +86,32 @@ class MediaPlan:
     max_frames: int
     frame_factor: int = 1
     sample_rate: int = 16000
+    spread: Spread = "ends"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a spread that is not known."""
+        if self.spread not in get_args(Spread):
+            raise ValueError(f"spread={self.spread!r} is none of {', '.join(get_args(Spread))}")
+
+    def settings(self) -> dict[str, Any]:
+        """What a question's key holds of the plan. `spread` came later: keys without it are those of `ends`."""
+        known = asdict(self)
+        if self.spread == "ends":
+            del known["spread"]
+        return known
+
+    def places(self, total: int, source_fps: float) -> list[int]:
+        """Which frames to take out of `total`, counted from 0, in order."""
+        count = self.count(total, source_fps)
+        seconds = total / source_fps
+        if self.spread == "seconds" and seconds <= count:
+            return [int(second * source_fps) for second in range(max(int(seconds), 1))]
+        if self.spread in ("seconds", "starts"):
+            return [number * total // count for number in range(count)]
+        last, steps = total - 1, max(count - 1, 1)
+        if self.spread == "cut":
+            return [number * last // steps for number in range(count)]
+        return [round(number * (last / steps)) for number in range(count)]
 
     def count(self, total: int, source_fps: float) -> int:
         """How many frames to take out of `total`, by the rule of the Qwen-VL family's own loader (qwen-vl-utils).

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emoprefer_bench.cases import BLIND, Case
 from emoprefer_bench.pairs import Answer, Clip, Pair, Question
+from emoprefer_bench.prompts import PromptPack, flattened
 from emoprefer_bench.trial.desk import Desk
 from emoprefer_bench.trial.held import HeldClip
 from emoprefer_bench.trial.seats import NotLoadedError, Seat
@@ -31,15 +32,17 @@ class Asking:
 
     async def judge(self, template: str, pair: Pair, **values: str) -> Answer:
         """Ask the judge about the clip."""
-        pack, subtitle = self.desk.pack, self._subtitle(pair)
+        pack, subtitle = self._pack(self.desk.judge), self._subtitle(pair)
         before = "" if subtitle is None else pack.render("subtitle", subtitle=subtitle)
         return await self._ask(self.desk.judge, template, before + pack.render(template, **values), pair.clip)
 
     async def llm(self, template: str, **values: str) -> Answer:
         """Ask the text LLM."""
         assert self._case.llm is not None
-        prompt = self.desk.pack.render(template, **values)
-        return await self._ask(self.desk.llms[self._case.llm], template, prompt, None)
+        seat = self.desk.llms[self._case.llm]
+        if seat.engine.flat_answers and "reasoning" in values:  # its own, the one answer of its that it is asked about
+            values["reasoning"] = flattened(values["reasoning"])
+        return await self._ask(seat, template, self._pack(seat).render(template, **values), None)
 
     async def compare(self, pair: Pair) -> Answer:
         """Hand both texts to a judge that takes no prompt."""
@@ -65,6 +68,11 @@ class Asking:
         self.steps.append((template, answer.text))
         self.answers.append((question.clip is not None, answer))
         return answer
+
+    def _pack(self, seat: Seat) -> PromptPack:
+        """The run's wording; a model that is to get its texts folded gets them so in any wording."""
+        pack = self.desk.pack
+        return replace(pack, whitespace="fold") if seat.engine.whitespace == "fold" else pack
 
     def _subtitle(self, pair: Pair) -> str | None:
         return pair.clip.subtitle if self._case.subtitles else None

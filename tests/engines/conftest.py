@@ -20,6 +20,8 @@ import pytest
 
 CHECKPOINTS = Path(__file__).parents[1] / "support" / "checkpoints"
 SMALL = {"min_pixels": 3136, "max_pixels": 12544}
+# Seconds and frames of clips that differ in how their steps of time fall; the last rates are no whole numbers.
+TIMED = [(2, 4), (3, 4), (3, 6), (7, 14), (10, 20), (1.84, 4), (4.04, 6), (5.2, 8), (12.6, 12)]
 GREEDY = {
     "max_tokens": 6, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0, "presence_penalty": 0.0,
     "seed": 0,
@@ -110,10 +112,14 @@ class Child:
 
 
 def _clip(
-    folder: Path, name: str, *, hue: int, pitch: float, seconds: float = 3.0, sound: bool = True
+    folder: Path, name: str, *, hue: int, pitch: float, seconds: float = 3.0, sound: bool = True, count: int = 0
 ) -> dict[str, Any]:
-    """Decode a clip that never was: a moving disc on a coloured ground, at 2 frames a second, and a swelling tone."""
-    count = int(2 * seconds)
+    """Decode a clip that never was: a moving disc on a coloured ground, and a swelling tone.
+
+    Of its 25 frames a second, `count` are taken: 2 a second unless told otherwise.
+    """
+    count = count or int(2 * seconds)
+    fps = count / seconds
     rows, columns = np.mgrid[0:112, 0:112]
     frames = np.zeros((count, 112, 112, 3), np.uint8)
     for number, frame in enumerate(frames):
@@ -130,9 +136,9 @@ def _clip(
         "video": None,
         "audio": None,
         "frames": str(folder / f"{name}-frames.npy"),
-        "times": [number / 2 for number in range(count)],
-        "indices": [round(number * 12.5) for number in range(count)],
-        "fps": 2.0,
+        "times": [number / fps for number in range(count)],
+        "indices": [round(number * 25 / fps) for number in range(count)],
+        "fps": fps,
         "source_fps": 25.0,
         "total_frames": int(25 * seconds),
         "duration": seconds,
@@ -151,6 +157,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
         "blue-low": _clip(folder, "blue-low", hue=2, pitch=110),
         "silent": _clip(folder, "silent", hue=1, pitch=110, sound=False),
         "long": _clip(folder, "long", hue=1, pitch=220, seconds=60),
+        **{
+            f"{seconds}s-{count}": _clip(
+                folder, f"{seconds}s-{count}", hue=count, pitch=90 + 40 * seconds, seconds=seconds, count=count
+            )
+            for seconds, count in TIMED
+        },
     }
     slow = {"fps": 1.0, "frames": str(folder / "slow.npy"), "indices": [0, 25, 50, 74], "times": [0, 1, 2, 2.96]}
     np.save(folder / "slow.npy", np.load(made["red-low"]["frames"])[[0, 2, 4, 5]])

@@ -69,6 +69,24 @@ def test_settings_come_back_as_the_same_adapter():
     assert engine == {"max_model_len": 4096}
 
 
+def test_what_came_later_is_in_no_key_unless_it_is_set():
+    """A question's key holds of an adapter what it always held, and `frame_rate` where there is one."""
+    assert set(FAMILIES["qwen25vl"].settings()) == {
+        "family", "adapter", "system", "thinking", "min_pixels", "max_pixels",
+    }  # fmt: skip
+    changed = adapter("qwen25vl", frame_rate=2.0)
+    assert changed.settings()["frame_rate"] == 2.0
+    ours, engine = split(changed.settings())
+    assert adapter(ours.pop("family"), **ours) == changed
+    assert not engine
+
+
+def test_a_system_sentence_that_has_no_place_is_refused():
+    """A prompt without a place for it would drop it without a word."""
+    with pytest.raises(ValueError, match="kimi_audio has no place for a system sentence"):
+        adapter("kimi_audio", system="Be brief.")
+
+
 def test_the_parent_can_afford_it():
     """Importing the adapters loads neither numpy nor torch: the parent does it at collection."""
     heavy = "sorted({'numpy', 'torch', 'transformers', 'vllm'} & set(sys.modules))"

@@ -69,6 +69,20 @@ def test_pictures(ask, openai, gpt, clip):
     assert answer.tokens == {"audio": 31, "video": 3, "prompt": 1117, "cached": 64, "output": 46}
 
 
+def test_pictures_behind_the_text(ask, openai, clip):
+    """As the paper's code sends them: the same parts, the text first."""
+    openai.forget()
+    paper = emoprefer_bench.gpt("gpt-4o-2024-08-06", base_url=f"{openai.url}/v1", text_first=True, spread="seconds")
+    (answer,) = ask(paper, asked("video"), clip=clip)
+    (body,) = openai.bodies()
+    check_openai_request(body)
+    parts = body["messages"][-1]["content"]
+    assert [part["type"] for part in parts] == ["text", "image_url", "image_url", "image_url"]
+    assert parts[0]["text"] == WORDS
+    assert answer.tokens["video"] > 0
+    assert paper.identity()["decoding"]["spread"] == "seconds"
+
+
 def test_sound(ask, openai, gpt, clip):
     """The sound goes as a WAV file, and the server's count of its tokens is kept."""
     engine = emoprefer_bench.gpt("gpt-audio-2025-08-28", base_url=f"{openai.url}/v1", extra={"modalities": ["text"]})

@@ -52,12 +52,20 @@ def test_a_system_sentence_comes_first_where_the_family_wants_one(question):
         ("phi4_multimodal", "audiovideo", "<|image_6|><|audio_1|>Which"),
         ("phi4_multimodal", "audio", "<|user|><|audio_1|>Which {of} these?<|end|><|assistant|>"),
         ("kimi_audio", "audio", "<|im_kimia_text_blank|><|im_media_end|>Which {of} these?<|im_msg_end|>"),
+        ("video_llava", "video", "USER: <video>\nWhich {of} these? ASSISTANT:"),
         ("mimo_v25", "text", "<|im_start|>user\nWhich {of} these?<|im_end|>\n<|im_start|>assistant\n"),
     ],
 )  # fmt: skip
 def test_templates_of_families_without_one(question, family, modality, expected):
     """Media stand first, each frame by its number where frames go as images, and braces in a question are text."""
     assert expected in by_template(FAMILIES[family], question("Which {of} these?", "red-low", modality))
+
+
+def test_a_system_sentence_stands_first_in_a_template(question):
+    """Where the family's template has a place for it; the prompt is otherwise the same."""
+    asked = question("Which?", "red-low", "video")
+    plain, told = by_template(FAMILIES["video_llava"], asked), by_template(adapter("video_llava", system="Hi."), asked)
+    assert told == f"Hi. {plain}"
 
 
 def test_frames_that_go_as_images_are_images(question):
@@ -105,8 +113,9 @@ def test_identity_is_that_of_the_content(question):
         media_of(OMNI, question("", "red-low", "video")),
         media_of(OMNI, question("", "slow", "audiovideo")),
         media_of(adapter("qwen25omni", max_pixels=50176), base),
+        media_of(adapter("qwen25omni", frame_rate=2.0), base),
     ]
-    assert len({media_of(OMNI, base).identity, *(other.identity for other in others)}) == 5
+    assert len({media_of(OMNI, base).identity, *(other.identity for other in others)}) == 6
 
 
 @pytest.fixture(scope="module")

@@ -104,8 +104,41 @@ def test_the_docs_say_how_a_model_is_sampled(name):
         assert int(tokens[1].replace(",", "")) == sampling.max_tokens
 
 
+TWINS = sorted(name for name in FIXTURES if name.endswith("_paper"))
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_twin_differs_in_what_it_is_fed(name):
+    """It is the same model of the same weights, with its texts folded, a text LLM of the same kind, and marked."""
+    info, engine = FIXTURES[name]
+    plain_info, plain = FIXTURES[name.removesuffix("_paper")]
+    assert (engine.model, engine.kind, engine.gpus) == (plain.model, plain.kind, plain.gpus)
+    assert (info.modality, info.gpus, info.closed) == (plain_info.modality, plain_info.gpus, plain_info.closed)
+    assert (engine.whitespace, plain.whitespace) == ("fold", "keep")
+    assert info.llm in TWINS
+    assert "parity" in ROWS[name][5]
+
+
+def test_what_the_paper_feeds_is_what_its_twins_say():
+    """Frame rates, places of frames, sentences and answers as its code has them; no other model is fed so."""
+    fed = {name: engine for name, (_, engine) in FIXTURES.items()}
+    rates = {name for name, engine in fed.items() if engine.settings.get("frame_rate") == 2.0}
+    flat = {name for name, engine in fed.items() if engine.flat_answers}
+    spreads = {name: engine.plan.spread for name, engine in fed.items() if engine.plan and engine.plan.spread != "ends"}
+    assert rates == {"qwen25omni_7b_paper", "qwen25vl_7b_paper"}
+    assert flat == {"qwen25_7b_paper", "qwen3_8b_paper", "qwen3_14b_paper"}
+    assert spreads == {
+        "llava_next_video_7b_paper": "starts", "video_llava_7b_paper": "cut", "gpt4o_paper": "seconds",
+        "gpt41_paper": "seconds",
+    }  # fmt: skip
+    assert fed["video_llava_7b_paper"].settings["system"].startswith("A chat between a curious human and an artificial")
+    assert {name for name, engine in fed.items() if engine.options.get("text_first")} == {"gpt4o_paper", "gpt41_paper"}
+
+
 def test_only_served_models_need_no_gpu_and_a_key():
     """Who asks a server names the variable of its key, never the key."""
     served = {name: engine for name, (_, engine) in FIXTURES.items() if isinstance(engine, ServedEngine)}
-    assert set(served) == {"gpt4o", "gpt41", "gpt_audio", "gemini25_flash", "gemini25_pro", "gemini38_flash"}
+    assert set(served) == {
+        "gpt4o", "gpt41", "gpt_audio", "gemini25_flash", "gemini25_pro", "gemini38_flash", "gpt4o_paper", "gpt41_paper",
+    }  # fmt: skip
     assert {engine.options["key"] for engine in served.values()} == {"OPENAI_API_KEY", "GEMINI_API_KEY"}

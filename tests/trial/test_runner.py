@@ -63,6 +63,37 @@ def tally(pairs, prompt="S1", rounds=1, **changes):
     return Tally.empty(Case("judge", prompt, "data", "text+subtitle", llm, **changes), pairs, rounds)
 
 
+@pytest.mark.parametrize("who", ["judge", "llm"])
+def test_a_model_that_wants_its_texts_on_one_line_gets_them_so(tmp_path, pairs, who):
+    """In each question to it, descriptions and reasons too, whatever the pack says; the other gets them whole."""
+    written = [replace(pair, a1="sad\n\ttired ", a2="glad") for pair in pairs[:1]]
+    judge = Judge(lambda question: "calm\nand low", whitespace="fold" if who == "judge" else "keep")
+    llm = Judge(lambda question: "a1 it\nis", whitespace="fold" if who == "llm" else "keep")
+    run(tmp_path, [tally(written, prompt) for prompt in ("S1", "S2", "S4")], judge, llm)
+    prompts_of = {"judge": [q.prompt for q in judge.asked], "llm": [q.prompt for q in llm.asked]}
+    for name, asked in prompts_of.items():
+        texts = "\n".join(asked)
+        assert ("sad  tired\n" in texts, "sad\n\ttired " in texts) == (name == who, name != who)
+        assert ("calm and low" in texts, "calm\nand low" in texts) == (name == who, name != who)
+    reasons = "\n".join(prompts_of["llm"])
+    assert ("a1 it is" in reasons, "a1 it\nis" in reasons) == (who == "llm", who != "llm")
+
+
+def test_a_text_llm_can_get_its_own_reasons_flat(tmp_path, pairs):
+    """Without its thoughts, "Output:" in front and newlines; what it answered is kept whole."""
+    judge = Judge(lambda question: "calm\nand low")
+    llm = Judge(lambda question: "<think>\nHm.\n</think>\n\nOutput: a1\nis it", flat_answers=True)
+    one = tally(pairs[:1], "S4")
+    run(tmp_path, [one], judge, llm)
+    asked = "\n".join(question.prompt for question in llm.asked)
+    assert "a1is it" in asked
+    assert "Output:" not in asked
+    assert "calm\nand low" in asked
+    assert (tmp_path / "transcripts").exists()
+    stored = "".join(path.read_text() for path in (tmp_path / "answers").rglob("*") if path.is_file())
+    assert "Output: a1" in stored
+
+
 def test_s1_asks_both_orders_of_every_pair_once(tmp_path, pairs):
     """Twelve questions for six pairs, but a pair of equal texts is the same question in both orders."""
     judge = Judge()

@@ -139,7 +139,8 @@ def by_template(adapter: Adapter, question: dict[str, Any]) -> str:
     )
     assert adapter.template is not None
     before, after = adapter.template.split("{prompt}")  # not format(), since a description may have braces
-    return before.replace("{media}", media) + str(question["prompt"]) + after
+    system = f"{adapter.system} " if adapter.system else ""
+    return before.replace("{media}", media).replace("{system}", system) + str(question["prompt"]) + after
 
 
 def media_of(adapter: Adapter, question: dict[str, Any]) -> Media | None:
@@ -159,7 +160,8 @@ def media_of(adapter: Adapter, question: dict[str, Any]) -> Media | None:
         raise ValueError(
             f"clip {clip['name']!r} has {seconds:.0f} s of sound, {adapter.family} hears {adapter.longest_sound:.0f} s",
         )
-    return Media(_identity(adapter, question), frames, _metadata(clip, frames), clip.get("fps") or 1.0, waveform, rate)
+    fps = adapter.frame_rate or clip.get("fps") or 1.0
+    return Media(_identity(adapter, question), frames, _metadata(adapter, clip, frames), fps, waveform, rate)
 
 
 def _places(adapter: Adapter, question: dict[str, Any]) -> list[str]:
@@ -183,12 +185,15 @@ def _load(clip: dict[str, Any], field: str, what: str, modality: str) -> NDArray
     return array
 
 
-def _metadata(clip: dict[str, Any], frames: NDArray[np.uint8] | None) -> dict[str, Any]:
+def _metadata(adapter: Adapter, clip: dict[str, Any], frames: NDArray[np.uint8] | None) -> dict[str, Any]:
     if frames is None:
         return {}
+    fps = clip["source_fps"]
+    if adapter.frame_rate:  # processors take the share of the frames that they got times this
+        fps = adapter.frame_rate * clip["total_frames"] / len(clip["indices"])
     return {
         "total_num_frames": clip["total_frames"],
-        "fps": clip["source_fps"],
+        "fps": fps,
         "duration": clip["duration"],
         "frames_indices": clip["indices"],
         "height": frames.shape[1],

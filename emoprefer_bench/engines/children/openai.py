@@ -38,13 +38,14 @@ class Form:
     """How a server wants a question.
 
     `picture` goes as a `video` file or as `images`. `dialect` `vllm` takes `top_k` and `repetition_penalty`, too.
-    `extra` goes into the body of every request as it is.
+    `extra` goes into the body of every request as it is. The question stands behind the clip unless `text_first`.
     """
 
     picture: str = "video"
     dialect: str = "vllm"
     extra: dict[str, Any] | None = None
     system: str | None = None
+    text_first: bool = False
 
 
 class Chat:
@@ -74,7 +75,7 @@ class Chat:
 
 
 def content_of(question: dict[str, Any], form: Form) -> list[dict[str, Any]]:
-    """Return the parts of the message: picture, sound, then the question."""
+    """Return the parts of the message: picture, sound, and the question behind or before them."""
     modality, clip = question["modality"], question["clip"]
     content: list[dict[str, Any]] = []
     if "video" in modality and form.picture == "images":
@@ -86,7 +87,8 @@ def content_of(question: dict[str, Any], form: Form) -> list[dict[str, Any]]:
     if "audio" in modality:
         sound = base64.b64encode(parts.sound(clip)).decode()
         content.append({"type": "input_audio", "input_audio": {"data": sound, "format": "wav"}})
-    return [*content, {"type": "text", "text": question["prompt"]}]
+    text = {"type": "text", "text": question["prompt"]}
+    return [text, *content] if form.text_first else [*content, text]
 
 
 def given_of(completion: Any, content: list[dict[str, Any]]) -> Given:

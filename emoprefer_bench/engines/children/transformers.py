@@ -25,6 +25,7 @@ from emoprefer_bench.engines.children.generation import Draw, collate, joinable,
 from emoprefer_bench.engines.children.inputs import adapter_of, chat_of, marks_thoughts
 from emoprefer_bench.engines.children.memory import check_fits
 from emoprefer_bench.engines.children.options import checked
+from emoprefer_bench.engines.children.positions import MENDED, mend_transformers
 from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, one_line, serve
 from emoprefer_bench.reading.thinking import opened_by
 
@@ -196,6 +197,8 @@ def load(message: dict[str, Any]) -> Transformers:
     common["trust_remote_code"] = options.trust_remote_code
     if "transformers" not in adapter.engines:
         raise ValueError(f"transformers can't run {adapter.family}; {' and '.join(adapter.engines)} can")
+    if adapter.family in MENDED["transformers"]:
+        mend_transformers()
     encoder = Encoder(adapter, chat_of(adapter, model, **common))
     loaded_model = Transformers(_weights(adapter, model, options, common), encoder, options)
     loaded_model.ready["revision"] = loaded.revision(message)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from emoprefer_bench.engines.children import loaded
 from emoprefer_bench.engines.children.inputs import Media, Prompter, adapter_of, chat_of, marks_thoughts, media_of
 from emoprefer_bench.engines.children.memory import check_fits
+from emoprefer_bench.engines.children.positions import MENDED, VLLM_WORKER, vllm_models
 from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, end, one_line, serve
 from emoprefer_bench.reading.thinking import opened_by
 
@@ -66,6 +67,7 @@ class Vllm:
         self._adapter = adapter
         self._prompter = prompter
         self._skips_special = not marks_thoughts(engine.get_tokenizer())
+        self._unproven = adapter.family in MENDED["vllm"]
 
     def run(self, inbox: Inbox, reply: Reply) -> None:
         """Answer for ever, all that waits at once."""
@@ -84,6 +86,7 @@ class Vllm:
             prompt = await asyncio.to_thread(self._prompt, ask.question)
             prepared = time.perf_counter()
             output = await self._generate(prompt, ask)
+            await self._prove_positions()
         except Exception as error:
             log.exception("Question %s failed", ask.id)
             self._explain(ask, error, reply)
@@ -96,6 +99,15 @@ class Vllm:
         }
         text = opened_by(prompt["prompt"]) + output.outputs[0].text
         reply.answer(ask.id, text, str(output.outputs[0].finish_reason), counts, seconds)
+
+    async def _prove_positions(self) -> None:
+        """Raise RuntimeError, before there is an answer, where vLLM has positions from elsewhere than from our code."""
+        if self._unproven and not any(await self._engine.collective_rpc("prompts_numbered")):
+            raise RuntimeError(
+                f"this vLLM gets the positions of {self._adapter.family} from code that wasn't mended: use a version "
+                "that docs/models.md names, or the other engine",
+            )
+        self._unproven = False
 
     def _explain(self, ask: Ask, error: Exception, reply: Reply) -> None:
         if self._engine.errored:
@@ -172,6 +184,10 @@ def load(message: dict[str, Any]) -> Vllm:
     check_fits(message["model"], message["revision"], options.get("dtype"))
     known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
     _check(options, known, vllm.__version__)
+    if adapter.family in MENDED["vllm"]:
+        vllm_models()  # is refused here in plain words, and in a worker only in its log
+        if "worker_extension_cls" in options:
+            raise ValueError(f"worker_extension_cls is taken: it mends the positions of {adapter.family}; leave it")
     defaults = _defaults(adapter, message, cpu=current_platform.is_cpu())
     # Its defaults are for many questions and no user who waits: up to eight times as many tokens are read in a step.
     offline = UsageContext.LLM_CLASS
@@ -236,6 +252,8 @@ def _defaults(adapter: Adapter, message: dict[str, Any], *, cpu: bool) -> dict[s
         "seed": 0,
         **adapter.vllm_options,
     }
+    if adapter.family in MENDED["vllm"]:
+        defaults["worker_extension_cls"] = VLLM_WORKER
     if cpu:
         defaults |= {
             # Of 128, the CPU's default, most prompts would have no whole block to find in the cache again.
