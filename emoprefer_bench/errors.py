@@ -4,7 +4,8 @@ EmopreferError
 ├── data          DatasetError, FetchError
 ├── media         MediaError, DecodeError
 ├── prompts       PromptPackError
-├── engines       WeightsError, DeclarationError, LeaseError; LoadError, ChildDiedError, QuestionError (protocol)
+├── engines       WeightsError, DeclarationError, LeaseError
+├── protocol      LoadError, ChildDiedError, QuestionError, MessageError
 ├── trial         StoreError, NotLoadedError, EndedError, UnusableAnswerError
 ├── gates         LimitError, BaselineError
 ├── replay        ReplayError

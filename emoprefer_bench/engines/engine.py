@@ -101,7 +101,7 @@ class ChildEngine:
     `settings` are what an adapter fixes (its family and version, the system prompt); they are part of a question's key,
     as are the `options` that can change an answer. The option `data_parallel=n` is ours: n children, each with its
     share of the GPUs. `env` names the secrets of this process's environment that the child gets. With
-    `whitespace="fold"`, the texts in its prompts are folded, whatever the prompt pack says; with `flat_answers`, what it
+    `whitespace="fold"`, texts in its prompts are folded, whatever the prompt pack says; with `flat_answers`, what it
     said is flattened (prompts.flattened) before it is asked about it.
     """
 

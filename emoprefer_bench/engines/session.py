@@ -138,4 +138,4 @@ async def _asked(child: Child, wire: dict[str, Any]) -> Answer:
     except QuestionError as error:
         return Answer(str(error), "error")
     except messages.MessageError as error:
-        return Answer(f"the engine's answer is none by the protocol: {error}", "error")
+        return Answer(f"the engine's answer doesn't follow the protocol: {error}", "error")

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import Answer, Finish
 from emoprefer_bench.printable import on_one_line, printable
 
@@ -23,7 +24,7 @@ NAME = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 DIGITS = 19  # of an integer; what has more is too large for anything that is counted here
 
 
-class MessageError(ValueError):
+class MessageError(EmopreferError, ValueError):
     """Something that the protocol doesn't allow; the message says what."""
 
 

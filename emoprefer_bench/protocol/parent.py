@@ -163,7 +163,7 @@ class Child:
             raise ChildDiedError(f"the engine {await self._ending()}{self._log_end()}")
         message = messages.decode(line)
         if message is None:
-            raise ChildDiedError(f"the engine sent a line that is no message: {line[:80]!r}")
+            raise ChildDiedError(f"the engine sent a line that is not a message: {line[:80]!r}")
         return message
 
     async def _ending(self) -> str:

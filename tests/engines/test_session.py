@@ -82,7 +82,7 @@ def test_an_answer_that_is_none_by_the_protocol_is_an_error_of_its_question(tmp_
     judge = engine(tmp_path, f'({answer} if "c1" in line else {{}})', concurrency="1")
     (answered, other), session = ask(judge, tmp_path, "c1", "c2")
     assert answered.finish == "error"
-    assert answered.text.startswith("the engine's answer is none by the protocol: ")
+    assert answered.text.startswith("the engine's answer doesn't follow the protocol: ")
     assert answered.text.isprintable()
     json.dumps([answered.text, answered.tokens, answered.seconds], allow_nan=False).encode()
     assert (other.finish, session.restarts) == ("stop", 0)
@@ -215,11 +215,11 @@ def weird(folder, bad, timeout=30.0):
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        ('say(b"[" * 200_000 + b"]" * 200_000 + b"\\n")', "a line that is no message"),
+        ('say(b"[" * 200_000 + b"]" * 200_000 + b"\\n")', "a line that is not a message"),
         ('say(b\'{"id":\' + b"[" * 900 + b"]" * 900 + b"}\\n")', "answered nothing"),
-        ('say(b"\\xff\\n")', "a line that is no message"),
+        ('say(b"\\xff\\n")', "a line that is not a message"),
         ('say(b"x" * 1000); os._exit(3)', "ended with exit status 3"),
-        ('say(b"7\\n")', "a line that is no message"),
+        ('say(b"7\\n")', "a line that is not a message"),
         ('[say(b"x" * (1 << 20)) for _ in range(70)]; say(b"\\n")', "a line of over 67108864 bytes"),
         ("os.close(1); time.sleep(60)", "closed its output and went on without it"),
         ("os.kill(os.getpid(), 40)", "ended with signal 40"),

@@ -47,7 +47,7 @@ def answers(checkpoint, question, tmp_path_factory):
     command = [sys.executable, str(SCRIPT), str(folder / "jobs.json"), str(folder / "results.json")]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     with (folder / "log").open("wb") as log, started(command, stdout=log, stderr=log, env=environment) as process:
-        process.wait(300)
+        process.wait(1500)
     assert (folder / "results.json").exists(), (folder / "log").read_text(errors="replace")[-4000:]
     return json.loads((folder / "results.json").read_text())
 

@@ -83,7 +83,7 @@ class Project:
 
     def wait_for(self, count, run):
         """Wait until so many questions were asked, or the run has ended."""
-        until = time.monotonic() + 120
+        until = time.monotonic() + 600
         while time.monotonic() < until:
             if len(self.asked()) >= count or run.poll() is not None:
                 return
