@@ -86,7 +86,7 @@ class Gating:
     def too_few_read(self, item: pytest.Item, case: ScoredResult) -> str | None:
         """Say that too few of the case's answers could be read to give it scores, beside what these could be; or None.
 
-        The line is the floor `min_answered` of the run or of a mark, or else MIN_ANSWERED.
+        The line is MIN_ANSWERED, or the floor `min_answered` of the run or of a mark where that is lower.
         """
         answered = case["scores"]["answered"]["mean"]
         if answered is None or (answered >= MIN_ANSWERED and not self._limits and not item.get_closest_marker("gate")):
@@ -98,7 +98,7 @@ class Gating:
             for limit in limits.merged(self._limits, _of_marks(item))
             if limit.kind == "floor"
         }
-        line = floors.get("answered", MIN_ANSWERED)
+        line = min(MIN_ANSWERED, floors.get("answered", MIN_ANSWERED))
         if answered >= line:
             return None
         return f"{case['id']}: {_unread(case, answered, line)}"
