@@ -118,7 +118,7 @@ def test_the_delta_table_has_before_after_and_how_sure():
 def test_gates_are_counted_and_told_the_failed_ones_first():
     """What passed is a number."""
     outcomes = ("warn", "pass", "inconclusive", "fail", "pass")
-    gate = [{"outcome": outcome, "message": outcome + "!"} for outcome in outcomes]
+    gate = [{"kind": "drop", "outcome": outcome, "message": outcome + "!"} for outcome in outcomes]
     assert findings.gates([{"gate": gate}]).splitlines() == [
         "gates: 2 passed, 1 failed, 1 inconclusive, 1 warning",
         "  failed: fail!",

@@ -18,7 +18,7 @@ from emoprefer_bench.scoring.statistics import NormalDist
 
 METRICS = ("acc2", "waf2", "waf3", "swap")
 DRAWS = 500
-FEW = 30  # clips, up to which the slowest method is tried
+FEW = 20  # clips, up to which the slowest method is tried
 SPREAD = 0.02  # a single truth on few rows is lucky or unlucky by which counts there are, so it is drawn around
 NORMAL = NormalDist()
 Bounds = tuple[float, float]
