@@ -88,7 +88,9 @@ def test_what_was_asked_for_and_came_is_fine(pairs, modality, tokens):
 def test_questions_that_failed_are_not_scored_in_silence(pairs):
     """The case says how many and why; that a failed question counted no sound is no sign of deafness."""
     said = tally(pairs, "audio", Answer("boom\nin detail", "error"), Answer("a1", tokens=HEARD)).unsound()
-    assert said.startswith("judge-S1-demo: 1 of 2 answers failed and count as unread. Run the same command again")
+    assert said.startswith(
+        "judge-S1-demo: 1 of 2 answers failed, so the case has no scores. Run the same command again"
+    )
     assert said.endswith("The most frequent reason: boom")
 
 

@@ -60,4 +60,4 @@ def annotation(document: Document) -> str | None:
 
 
 def _escaped(message: str) -> str:
-    return printable(message).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))

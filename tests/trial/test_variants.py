@@ -64,7 +64,10 @@ def test_the_audit_adds_two_runs_and_compares_them_with_the_real_one(hearing, wo
     )
     assert (acc2["against"], acc2["score"], acc2["other"], acc2["difference"]) == (BLIND, 1.0, 0.5, 0.5)
     result.stdout.fnmatch_lines(
-        ["hearing-toy beats blind: waf2 100.00 against 33.33, *", "hearing-toy beats mismatched: waf2 100.00 *"]
+        [
+            "hearing-toy beats blind (without clip): waf2 100.00 against 33.33, *",
+            "hearing-toy beats mismatched (with another row's clip): waf2 100.00 *",
+        ]
     )
 
 
