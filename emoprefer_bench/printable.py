@@ -35,7 +35,7 @@ def cleaned(value: T) -> T:
     if isinstance(value, str):
         return cast("T", printable(value))
     if isinstance(value, list):
-        return cast("T", [cleaned(each) for each in value])
+        return cast("T", [cleaned(element) for element in value])
     if isinstance(value, dict):
-        return cast("T", {on_one_line(str(key)): cleaned(each) for key, each in value.items()})
+        return cast("T", {on_one_line(str(key)): cleaned(element) for key, element in value.items()})
     return value

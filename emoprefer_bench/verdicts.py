@@ -66,8 +66,8 @@ def reference_label(text: str) -> Label:
     else same. So an empty answer is `same`, which the two-class score then counts as a1.
     """
     lowered = text.lower()
-    found = [(lowered.find(label), label) for label in LABELS if label in lowered]
-    return min(found)[1] if found else "same"
+    positions = [(lowered.find(label), label) for label in LABELS if label in lowered]
+    return min(positions)[1] if positions else "same"
 
 
 def read(answer: Answer) -> Reading:

@@ -142,7 +142,7 @@ class _Looking:
     thorough: bool
 
     async def find(self, names: list[str], progress: Callable[[int, int], None] | None) -> dict[str, Clip | str]:
-        found: dict[str, Clip | str] = {}
+        results: dict[str, Clip | str] = {}
         clips: list[asyncio.Task[Clip | str]] = []
         videos, sounds = _shelves(self.folder)
         try:
@@ -153,13 +153,13 @@ class _Looking:
                     await clip
                     if progress:
                         progress(done, len(names))
-                found |= {name: task.result() for name, task in zip(some, clips, strict=True)}
+                results |= {name: task.result() for name, task in zip(some, clips, strict=True)}
         finally:
             for task in clips:
                 task.cancel()
             await asyncio.gather(*clips, return_exceptions=True)
             await self.decoders.close()
-        return found
+        return results
 
     async def _clip(self, name: str, videos: Shelf, sounds: Shelf) -> Clip | str:
         try:

@@ -40,18 +40,18 @@ def fetch(folder: Path, wanted: Sequence[str] = WANTED, repository: str = REPOSI
     except ImportError:
         raise FetchError("fetching needs huggingface_hub: pip install 'emoprefer-bench[hub]'") from None
     try:
-        found = hub.HfApi().dataset_info(repository)
-        names = [file.rfilename for file in found.siblings or ()]
+        info = hub.HfApi().dataset_info(repository)
+        names = [file.rfilename for file in info.siblings or ()]
         chosen = [name for name in names if any(fnmatch(name, pattern) for pattern in wanted)]
         if chosen:
             hub.snapshot_download(
-                repository, repo_type="dataset", revision=found.sha, local_dir=folder, allow_patterns=list(wanted)
+                repository, repo_type="dataset", revision=info.sha, local_dir=folder, allow_patterns=list(wanted)
             )
     except Exception as error:  # noqa: BLE001  # what the hub's HTTP library raises has no public base
         raise FetchError(_why(repository, error)) from None
     if not chosen:
         raise FetchError(f"{repository} has no file named like {' or '.join(wanted)}; it has {_some(names)}")
-    return _noted(folder, repository, str(found.sha), chosen)
+    return _noted(folder, repository, str(info.sha), chosen)
 
 
 def archives(noted: dict[str, Any]) -> list[str]:

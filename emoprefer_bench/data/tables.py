@@ -153,12 +153,12 @@ def _unknown(table: Table, subset: str | None) -> Iterator[str]:
     absent = [column for column in (*KNOWN, SUBSET) if column not in table.columns]
     unknown = [column for column in table.columns if column not in (*KNOWN, SUBSET, subset)]
     if unknown:
-        told = []
+        mentions = []
         for column in unknown:
             close = difflib.get_close_matches(column.strip().casefold(), absent, 1, CLOSE)
-            told.append(f"{column!r} (did you mean {close[0]}?)" if close else repr(column))
+            mentions.append(f"{column!r} (did you mean {close[0]}?)" if close else repr(column))
         kept = "columns that mean nothing here are kept with their rows"
-        yield f"{table.path.name}: {kept}: {', '.join(told)}"
+        yield f"{table.path.name}: {kept}: {', '.join(mentions)}"
     if subset and subset not in table.columns:
         meant = _meant(subset, table.columns)
         yield f"{table.path.name}: no column is called {subset!r}{meant}, so its rows are in no subset"

@@ -37,43 +37,43 @@ class _Frame(TypedDict):
 def read(path: Path) -> Document:
     """Read the document that `write` wrote. Raises DocumentError."""
     try:
-        found = cleaned(json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse))
+        document = cleaned(json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse))
     except OSError as error:
         raise DocumentError(f"{path}: can't be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise DocumentError(f"{path}: is not JSON ({error}); a run writes its report as report.json") from None
-    return checked(found, str(path))
+    return checked(document, str(path))
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a number in JSON")
 
 
-def checked(found: object, where: str) -> Document:
+def checked(document: object, where: str) -> Document:
     """The document itself, if it is one; `where` names it in messages. Raises DocumentError."""
-    if not isinstance(found, dict) or not found.keys() >= set(PARTS):
+    if not isinstance(document, dict) or not document.keys() >= set(PARTS):
         raise DocumentError(f"{where}: is not a report of this benchmark; a run writes it as report.json")
-    if found["schema"] != SCHEMA:
-        raise DocumentError(f"{where}: has schema {found['schema']!r}, and this version reads {SCHEMA}")
+    if document["schema"] != SCHEMA:
+        raise DocumentError(f"{where}: has schema {document['schema']!r}, and this version reads {SCHEMA}")
     try:
-        _convert(found, _Frame, "")
-        for number, case in enumerate(found["cases"]):
+        _convert(document, _Frame, "")
+        for number, case in enumerate(document["cases"]):
             kind = types.ScoredCase if "scores" in case else types.UnscoredCase
             _convert(case, kind, f"cases[{number}] ({str(case.get('id'))[:80]})")
             _check_names(case)
-            _tie(case, found["datasets"])
-        for name, dataset in found["datasets"].items():
+            _tie(case, document["datasets"])
+        for name, dataset in document["datasets"].items():
             lists = ("keys", "labels", "row_digests", *(("subsets",) if dataset.get("subsets") else ()))
             _count(dataset, lists, dataset["rows"], f"data set {name}")
             _check_keys(dataset["keys"], name)
     except ValueError as error:
         raise DocumentError(f"{where}: is a report that is broken: {error}") from None
-    return cast("Document", found)
+    return cast("Document", document)
 
 
-def _convert(found: object, kind: Any, where: str) -> None:  # noqa: ANN401  # a type
+def _convert(value: object, kind: Any, where: str) -> None:  # noqa: ANN401  # a type
     try:
-        msgspec.convert(found, kind)
+        msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         said = str(error).replace("`$", "`", 1) if where else str(error).replace("`$.", "`", 1)
         raise ValueError(f"{where}: {said}" if where else said) from None

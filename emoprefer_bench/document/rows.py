@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def shared_rows(before: Dataset, after: Dataset) -> list[tuple[int, int]]:
     """Pairs of row numbers, before and after, of the rows that have the same key, clip, texts and label in both."""
-    places = {both: row for row, both in enumerate(zip(before["keys"], before["row_digests"], strict=True))}
+    places = {identity: row for row, identity in enumerate(zip(before["keys"], before["row_digests"], strict=True))}
     rows = enumerate(zip(after["keys"], after["row_digests"], strict=True))
-    return [(places[both], row) for row, both in rows if both in places]
+    return [(places[identity], row) for row, identity in rows if identity in places]
 
 
 def verdicts(case: RanCase | UnscoredCase, rows: Sequence[int]) -> list[Verdicts]:

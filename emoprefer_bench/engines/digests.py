@@ -52,13 +52,13 @@ def _files(path: Path) -> list[Path]:
     """The file, or the files below the folder, links followed; hidden ones say nothing about weights."""
     if not path.is_dir():
         return [path]
-    found: list[Path] = []
+    files: list[Path] = []
     walked: set[str] = set()
     for folder, folders, names in os.walk(path, followlinks=True):
         folders[:] = [] if os.path.realpath(folder) in walked else sorted(folders)  # a link back up ends here
         walked.add(os.path.realpath(folder))
-        found += [file for name in names if not name.startswith(".") and (file := Path(folder, name)).is_file()]
-    return sorted(found)
+        files += [file for name in names if not name.startswith(".") and (file := Path(folder, name)).is_file()]
+    return sorted(files)
 
 
 def _seen(path: Path) -> _Seen:

@@ -124,7 +124,7 @@ class Baseline:
 
     def rounds(self, case: str, rows: int | None = None) -> list[Verdicts]:
         """The verdicts of a case on its first rows (None: on all), a `Verdicts` for each round."""
-        return [_unpacked(one, rows) for one in self.cases[case]["verdicts"]]
+        return [_unpacked(packed, rows) for packed in self.cases[case]["verdicts"]]
 
     def merged(self, document: Document, leave: Collection[str] = ()) -> Baseline:
         """The baseline with a run's clean cases in place of its own, but for the ids to `leave` as they are.
@@ -201,16 +201,16 @@ def ran_on(case: ScoredResult, prompts: PackName) -> dict[str, str]:
 
     `prompts` has the `name` and `sha256` of the prompt pack.
     """
-    told: dict[str, str | None] = {"modality": case["modality"], "text LLM": case["llm"]}
+    facts: dict[str, str | None] = {"modality": case["modality"], "text LLM": case["llm"]}
     for role, engine in (("judge", case["engine"]["judge"]), ("llm", case["engine"]["llm"])):
         if engine:
             said = json.dumps([_identity(engine), engine["sampling"]], sort_keys=True)
-            told[f"{role}'s engine"] = engine["engine"]
-            told[f"{role}'s device"] = engine["device"]
-            told[f"{role}'s settings"] = hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]
+            facts[f"{role}'s engine"] = engine["engine"]
+            facts[f"{role}'s device"] = engine["device"]
+            facts[f"{role}'s settings"] = hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]
     if case["prompt"]:
-        told["prompts"] = f"{prompts['name']} {prompts['sha256'][:_DIGITS]}"
-    return {name: value for name, value in told.items() if value is not None}
+        facts["prompts"] = f"{prompts['name']} {prompts['sha256'][:_DIGITS]}"
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def settings(case: ScoredResult) -> Settings:
@@ -233,10 +233,10 @@ def _identity(engine: Engine) -> dict[str, Any]:
 def _flat(value: Any, path: str = "") -> dict[str, str]:  # noqa: ANN401  # whatever an engine's options may be
     if not isinstance(value, dict) or not value:
         return {path: json.dumps(value, ensure_ascii=False, sort_keys=True)}
-    found: dict[str, str] = {}
+    leaves: dict[str, str] = {}
     for name, inner in value.items():
-        found |= _flat(inner, f"{path}.{name}" if path else str(name))
-    return found
+        leaves |= _flat(inner, f"{path}.{name}" if path else str(name))
+    return leaves
 
 
 def _kept(case: ScoredCase, document: Document) -> KeptCase:
@@ -250,7 +250,7 @@ def _kept(case: ScoredCase, document: Document) -> KeptCase:
         "ran_on": ran_on(case, document["manifest"]["prompts"]),
         "settings": settings(case),
         "scores": {name: mean if mean is None else round(mean, 6) for name, mean in means.items()},
-        "verdicts": [_packed(one) for one in case["verdicts"]],
+        "verdicts": [_packed(of_round) for of_round in case["verdicts"]],
     }
 
 
@@ -260,14 +260,14 @@ def _sorted(named: dict[str, _Value]) -> dict[str, _Value]:
 
 def _rows(dataset: Dataset) -> RowDigests:
     """The rows in order: key to the beginning of its digest."""
-    both = zip(dataset["keys"], dataset["row_digests"], strict=True)
-    return {key: digest[:_DIGITS] for key, digest in both}
+    entries = zip(dataset["keys"], dataset["row_digests"], strict=True)
+    return {key: digest[:_DIGITS] for key, digest in entries}
 
 
 def _subtitles(dataset: Dataset) -> Subtitles:
     """Clip to the beginning of the digest of what is said in it, where that was read."""
-    both = zip(dataset["keys"], dataset.get("subtitle_digests", ()), strict=False)
-    return {clip_of(key): digest[:_DIGITS] for key, digest in both if digest}
+    entries = zip(dataset["keys"], dataset.get("subtitle_digests", ()), strict=False)
+    return {clip_of(key): digest[:_DIGITS] for key, digest in entries if digest}
 
 
 def _packed(of_round: RoundVerdicts) -> PackedRound:
@@ -315,9 +315,9 @@ def _check_case(baseline: Baseline, case: str) -> None:
     if unknown:
         raise ValueError(f"{case}: {', '.join(sorted(unknown))} marks no verdict")
     rows = len(baseline.datasets[dataset])
-    for one in baseline.rounds(case):
-        if not len(one.forward) == len(one.exchanged) == rows:
-            raise ValueError(f"{case}: {len(one.forward)} and {len(one.exchanged)} verdicts on {rows} rows")
+    for of_round in baseline.rounds(case):
+        if not len(of_round.forward) == len(of_round.exchanged) == rows:
+            raise ValueError(f"{case}: {len(of_round.forward)} and {len(of_round.exchanged)} verdicts on {rows} rows")
 
 
 def _marks(packed: PackedRound) -> Iterable[str]:

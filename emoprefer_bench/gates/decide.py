@@ -64,7 +64,7 @@ def decide(
     `case` and `dataset` are as they stand in a report. A decision has `metric` (or None), `kind`, `outcome` (`pass`,
     `fail`, `inconclusive`, `warn`), a `message` for people, and the numbers that it stands on.
     """
-    decisions = [_floor(case, one) for one in policy.limits if one.kind == "floor"]
+    decisions = [_floor(case, limit) for limit in policy.limits if limit.kind == "floor"]
     if baseline is None:
         return decisions
     if case["id"] not in baseline.cases:
@@ -79,10 +79,10 @@ def decide(
     rows = Rows.of(dataset)
     before, now = baseline.rounds(case["id"], len(rows.keys)), rounds_of(case, len(rows.keys))
     decisions += _other_rounds(case, baseline, len(before), len(now))
-    for one in policy.limits:
-        if one.kind == "drop":
-            decisions += _under_noise(case, one)
-            decisions.append(_drop(case, one, rows, before, now, policy, baseline.name))
+    for limit in policy.limits:
+        if limit.kind == "drop":
+            decisions += _under_noise(case, limit)
+            decisions.append(_drop(case, limit, rows, before, now, policy, baseline.name))
     return decisions
 
 
@@ -157,10 +157,10 @@ def _different(case: ScoredResult, baseline: Baseline, prompts: PackName) -> lis
             changes |= named
     if not changes:
         return []
-    told = "; ".join(f"{name} {was} -> {is_now}" for name, (was, is_now) in sorted(changes.items()))
+    differences = "; ".join(f"{name} {was} -> {is_now}" for name, (was, is_now) in sorted(changes.items()))
     if any(name.endswith("'s settings") for name in changes):
-        told += " (which of them is not in this baseline; one that is saved now has them)"
-    about = f"did not run as in the baseline {baseline.name}: {told}"
+        differences += " (which of them is not in this baseline; one that is saved now has them)"
+    about = f"did not run as in the baseline {baseline.name}: {differences}"
     return [_decision(case, "environment", "warn", about, changes=changes)]
 
 
@@ -168,8 +168,8 @@ def _settings_changed(kept: KeptCase, role: str, now: dict[str, str]) -> dict[st
     """Which settings of the judge or text LLM changed, before and after; empty where the baseline doesn't know them."""
     before = kept.get("settings", {}).get(role, {})
     names = sorted(before.keys() | now.keys()) if before else []
-    both = {f"{role}'s {name}": [before.get(name, "nothing"), now.get(name, "nothing")] for name in names}
-    return {name: [was, is_now] for name, (was, is_now) in both.items() if was != is_now}
+    values = {f"{role}'s {name}": [before.get(name, "nothing"), now.get(name, "nothing")] for name in names}
+    return {name: [was, is_now] for name, (was, is_now) in values.items() if was != is_now}
 
 
 def _other_rounds(case: ScoredResult, baseline: Baseline, before: int, now: int) -> list[Decision]:
@@ -227,18 +227,18 @@ def _drop(
 
 def _told_rise(tested: DropTest, baseline: str) -> str:
     """The whole story of a score beyond its baseline, and how to keep it."""
-    told = f"{tested['metric']} rose to {percent(tested['after'])}, baseline {percent(tested['before'])}"
+    rise = f"{tested['metric']} rose to {percent(tested['after'])}, baseline {percent(tested['before'])}"
     keep = f"--emoprefer-compare {baseline} --emoprefer-update puts it into the baseline"
-    return f"{told}: {_difference(tested)}, one-sided p = {_small(tested['p_rise'])}. {keep}"
+    return f"{rise}: {_difference(tested)}, one-sided p = {_small(tested['p_rise'])}. {keep}"
 
 
 def _difference(tested: DropTest) -> str:
     """After minus before, in points, with its interval."""
-    told = pp(-(tested["drop"] or 0.0), sign=True)
+    change = pp(-(tested["drop"] or 0.0), sign=True)
     if tested["interval"] is None:
-        return told
+        return change
     low, high = tested["interval"]
-    return f"{told}, 95% interval [{pp(-high, sign=True)}, {pp(-low, sign=True)}]"
+    return f"{change}, 95% interval [{pp(-high, sign=True)}, {pp(-low, sign=True)}]"
 
 
 def _told(tested: DropTest, flips: list[FlippedRow], policy: Policy) -> str:
@@ -271,15 +271,15 @@ def flipped(metric: str, rows: Rows, before: Sequence[Verdicts], now: Sequence[V
     if metric.removeprefix("strict_")[:3] in ("waf", "acc"):
         orders = ["forward"]
     reading = "" if metric.startswith("strict_") or metric == "answered" else "_reference"
-    found: dict[str, FlippedRow] = {}
+    flips: dict[str, FlippedRow] = {}
     for was_round, now_round in zip(before, now, strict=False):
         for order in orders:
-            both = (getattr(one, order + reading) for one in (was_round, now_round))
-            for key, label, was, is_now in zip(rows.keys, rows.labels, *both, strict=True):
-                if was != is_now and key not in found:
+            verdicts = (getattr(of_round, order + reading) for of_round in (was_round, now_round))
+            for key, label, was, is_now in zip(rows.keys, rows.labels, *verdicts, strict=True):
+                if was != is_now and key not in flips:
                     right = order == "forward" and was == label
-                    found[key] = {"key": key, "order": order, "was": was, "now": is_now, "was_right": right}
-    return sorted(found.values(), key=lambda flip: not flip["was_right"])
+                    flips[key] = {"key": key, "order": order, "was": was, "now": is_now, "was_right": right}
+    return sorted(flips.values(), key=lambda flip: not flip["was_right"])
 
 
 def _level(policy: Policy) -> str:

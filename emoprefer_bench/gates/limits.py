@@ -49,23 +49,23 @@ def named_limit(name: str, value: str | float) -> Limit:
         raise LimitError(f"{name!r} is no gate: metrics are {', '.join(GATED)}; min_ before one makes it a floor")
     if name.startswith(_FLOOR):
         return Limit(metric, "floor", _share(name, value))
-    found = _DROP.fullmatch(str(value))
-    if not found:
+    match = _DROP.fullmatch(str(value))
+    if not match:
         raise LimitError(
             f"{name}:{value} is no tolerance: write {name}:2pp for two percentage points, or {name}:2% for two percent "
             "of the baseline's score"
         )
-    return Limit(metric, "drop", float(found[1]) / 100, relative=found[2] == "%")
+    return Limit(metric, "drop", float(match[1]) / 100, relative=match[2] == "%")
 
 
 def merged(*sources: Iterable[Limit]) -> list[Limit]:
     """All limits, where a later source replaces an earlier one's for the same metric and kind."""
-    return list({(one.metric, one.kind): one for source in sources for one in source}.values())
+    return list({(limit.metric, limit.kind): limit for source in sources for limit in source}.values())
 
 
 def _share(name: str, value: str | float) -> float:
-    found = _SHARE.fullmatch(str(value))
-    share = float(found[1]) / (100 if found[2] else 1) if found else -1.0
+    match = _SHARE.fullmatch(str(value))
+    share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
     if not 0 <= share <= 1:
         raise LimitError(f"{name}:{value} is no share: write {name}:0.6 or {name}:60%")
     return share

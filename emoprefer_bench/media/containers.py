@@ -65,16 +65,16 @@ def packets(path: Path, container: InputContainer, tracks: Sequence[Stream]) -> 
     Raises MediaError at the end of an MP4 file with fewer packets than its index says, and of a FLAC file that lacks
     more than a block of the samples that its header says. Other formats count loosely, or in bytes (whole.py).
     """
-    found, ends = Counter[int](), dict[int, tuple[int, int]]()
+    counts, ends = Counter[int](), dict[int, tuple[int, int]]()
     for packet in container.demux(tracks):
         if packet.dts is not None:
-            found[packet.stream_index] += 1
+            counts[packet.stream_index] += 1
             ends[packet.stream_index] = packet.dts, packet.duration or 0
         yield packet
     for track in tracks:
         promised = len(track.index_entries) if "mp4" in container.format.name else 0
-        if found[track.index] < promised:
-            count = f"{found[track.index]} of {promised} packets"
+        if counts[track.index] < promised:
+            count = f"{counts[track.index]} of {promised} packets"
             raise MediaError(f"{path}: ends early, {count} of {track.type} are there: copy it again")
         begin, length = ends.get(track.index, (0, 0))
         if container.format.name == "flac" and track.duration and begin + 2 * length < track.duration:

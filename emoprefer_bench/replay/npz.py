@@ -116,9 +116,9 @@ def _strings(path: Path, content: bytes) -> list[str]:
 
 def _checked(path: Path, what: str, words: Iterable[str]) -> list[Label]:
     known = {str(label): label for label in LABELS}
-    found: list[Label] = []
+    labels: list[Label] = []
     for row, word in enumerate(words, 1):
         if word not in known:
             raise ReplayError(f"{path}, row {row}: the {what} is {word[:80]!r}; it should be a1, a2 or same")
-        found.append(known[word])
-    return found
+        labels.append(known[word])
+    return labels

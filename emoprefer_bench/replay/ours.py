@@ -50,7 +50,7 @@ class Reported:
             for of_round in self.reported["verdicts"]
         ]
         tally = Tally(self.case, pairs, rounds)
-        tally.used = sum(len(one.forward) + len(one.exchanged) for one in rounds)
+        tally.used = sum(len(of_round.forward) + len(of_round.exchanged) for of_round in rounds)
         return result(tally, self.reported["engine"]), self.dataset
 
 

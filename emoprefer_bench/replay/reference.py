@@ -133,7 +133,7 @@ def load(recording: Recording, dataset: Dataset | None = None) -> tuple[ScoredRe
             for f, r in rounds
         ],
     )
-    files = {answers.path.name: answers.digest for both in rounds for answers in both if answers}
+    files = {answers.path.name: answers.digest for of_round in rounds for answers in of_round if answers}
     tally.used = len(files) * len(known.pairs)
     engine: Engines = {
         "judge": _engine(recording.case.model, files),
@@ -153,7 +153,7 @@ def _recordings(files: dict[Case, dict[int, dict[str, Path]]]) -> Iterable[Recor
         files, key=lambda case: (case.model, case.dataset, case.prompt, str(case.modality), str(case.llm))
     ):
         parts = (case.id, case.modality, case.llm) if ids.count(case.id) > 1 else (case.id,)
-        rounds = [RoundFiles(n, both.get("forward"), both.get("reverse")) for n, both in sorted(files[case].items())]
+        rounds = [RoundFiles(n, paths.get("forward"), paths.get("reverse")) for n, paths in sorted(files[case].items())]
         yield Recording("-".join(part for part in parts if part), case, tuple(rounds))
 
 

@@ -43,9 +43,9 @@ def _row(case: ReportedCase) -> tuple[str, str | None, str | None]:
 
 def _judge(case: ReportedCase, alike: Sequence[ReportedCase]) -> str:
     remarks = ["control"] if is_control(case) else []
-    if len({each["modality"] for each in alike}) > 1:
+    if len({peer["modality"] for peer in alike}) > 1:
         remarks.append(case["modality"] or "texts")
-    if len({each["llm"] for each in alike}) > 1:
+    if len({peer["llm"] for peer in alike}) > 1:
         remarks.append(f"with {case['llm']}")
     if variant := case.get("variant"):
         remarks.append(variant)

@@ -70,15 +70,15 @@ def changes(before: Document, after: Document, dataset: str, metrics: Sequence[s
 def _change(
     before: ScoredCase, after: ScoredCase, shared: list[tuple[int, int]], dataset: Dataset, metrics: Sequence[str]
 ) -> CaseChange:
-    both = [(old, new) for old, new in shared if has_verdicts(before, old) and has_verdicts(after, new)]
-    was, is_now = verdicts(before, [old for old, _ in both]), verdicts(after, [new for _, new in both])
-    keys = [dataset["keys"][new] for _, new in both]
-    labels = [dataset["labels"][new] for _, new in both]
+    numbers = [(old, new) for old, new in shared if has_verdicts(before, old) and has_verdicts(after, new)]
+    was, is_now = verdicts(before, [old for old, _ in numbers]), verdicts(after, [new for _, new in numbers])
+    keys = [dataset["keys"][new] for _, new in numbers]
+    labels = [dataset["labels"][new] for _, new in numbers]
     clips = [clip_of(key) for key in keys]
-    differences = statistics.paired_difference(labels, clips, is_now, was, metrics=metrics) if both else {}
+    differences = statistics.paired_difference(labels, clips, is_now, was, metrics=metrics) if numbers else {}
     rows = zip(keys, was[0].forward_reference, is_now[0].forward_reference, strict=True)
     flipped = [(key, str(old), str(new)) for key, old, new in rows if old != new]
-    return CaseChange(after["id"], len(both), differences, flipped)
+    return CaseChange(after["id"], len(numbers), differences, flipped)
 
 
 def _about(name: str, before: Dataset, after: Dataset) -> str:

@@ -83,7 +83,12 @@ def restarts(cases: Sequence[ReportedCase]) -> list[str]:
 
 def deltas(cases: Sequence[ReportedCase], metrics: tuple[str, ...] = ("waf2", "acc2", "swap")) -> str:
     """A table of what changed since the baseline; empty where nothing was compared."""
-    compared = [(case, each) for case in cases for metric in metrics for each in _comparisons(case, "baseline", metric)]
+    compared = [
+        (case, comparison)
+        for case in cases
+        for metric in metrics
+        for comparison in _comparisons(case, "baseline", metric)
+    ]
     if not compared:
         return ""
     rows = [

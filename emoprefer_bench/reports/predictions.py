@@ -48,7 +48,7 @@ def predictions(case: ScoredCase, pairs: Sequence[Pair]) -> list[Prediction]:
     ones the earliest. Only the order as it stands counts. Raises PredictionsError where a row was not answered.
     """
     rounds = [of_round["forward_reference"] for of_round in case["verdicts"]]
-    found = []
+    entries = []
     in_part = any(pair.label is None for pair in pairs)
     for row, pair in enumerate(pairs):
         if in_part and pair.label:
@@ -58,8 +58,8 @@ def predictions(case: ScoredCase, pairs: Sequence[Pair]) -> list[Prediction]:
             place = shown_row(pair.key)
             raise PredictionsError(f"{case['id']}: {place} was not answered; run it again, what is answered is kept")
         preference = Counter(votes).most_common(1)[0][0]
-        found.append(Prediction(pair.clip.name, pair.a1, pair.a2, preference))
-    return found
+        entries.append(Prediction(pair.clip.name, pair.a1, pair.a2, preference))
+    return entries
 
 
 def write(path: Path, rows: Iterable[Prediction]) -> Path:

@@ -39,8 +39,8 @@ def position_bias(rounds: Sequence[Verdicts], clips: Sequence[Hashable], *, fixe
 
     Rounds are pooled, but for `first_slot`, which is their mean.
     """
-    forward = [verdict for one in rounds for verdict in one.forward]
-    exchanged = [verdict for one in rounds for verdict in one.exchanged]
+    forward = [verdict for of_round in rounds for verdict in of_round.forward]
+    exchanged = [verdict for of_round in rounds for verdict in of_round.exchanged]
     turned_back = [EXCHANGED[verdict] if verdict else None for verdict in exchanged]
     flips = table(forward, exchanged)[:NONE, :NONE]
     read, named = flips.sum(), flips[:SAME, :SAME].sum()

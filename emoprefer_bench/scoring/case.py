@@ -32,10 +32,14 @@ def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> 
     exchanged = any(reading for of_round in rounds for reading in of_round.exchanged)
     if not exchanged and any(reading for of_round in rounds for reading in of_round.forward):
         return _one_order(pairs, rounds, control=control)
-    rows = [row for row in range(len(pairs)) if all(one.forward[row] and one.exchanged[row] for one in rounds)]
+    rows = [
+        row
+        for row in range(len(pairs))
+        if all(of_round.forward[row] and of_round.exchanged[row] for of_round in rounds)
+    ]
     answered = [pairs[row] for row in rows]
-    verdicts = [_verdicts(one, rows) for one in rounds]
-    readings = [reading for one in rounds for reading in (*one.forward, *one.exchanged) if reading]
+    verdicts = [_verdicts(of_round, rows) for of_round in rounds]
+    readings = [reading for of_round in rounds for reading in (*of_round.forward, *of_round.exchanged) if reading]
     return {
         **measured([pair.label for pair in answered], [pair.clip.name for pair in answered], verdicts, fixed=control),
         "provenance": dict(Counter[str](reading.provenance for reading in readings)),
@@ -46,14 +50,16 @@ def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> 
 
 def _one_order(pairs: list[Pair], rounds: list[Round], *, control: bool) -> Scored:
     mirrored = [Round(of_round.forward, [_mirrored(reading) for reading in of_round.forward]) for of_round in rounds]
-    both = scored(pairs, mirrored, control=control)
+    measures = scored(pairs, mirrored, control=control)
     readings = [reading.provenance for of_round in rounds for reading in of_round.forward if reading]
     return {
-        **both,
-        "scores": {name: ONE_ORDER if name in BOTH_ORDERS else score for name, score in both["scores"].items()},
+        **measures,
+        "scores": {name: ONE_ORDER if name in BOTH_ORDERS else score for name, score in measures["scores"].items()},
         "bias": {},
         "provenance": dict(Counter[str](readings)),
-        "comparisons": [each for each in both["comparisons"] if each["metric"] not in BOTH_ORDERS],
+        "comparisons": [
+            comparison for comparison in measures["comparisons"] if comparison["metric"] not in BOTH_ORDERS
+        ],
     }
 
 
@@ -120,8 +126,8 @@ def _list(interval: tuple[float, float] | None) -> list[float] | None:
     return list(interval) if interval else None
 
 
-def _verdicts(one: Round, rows: list[int]) -> Verdicts:
-    forward, exchanged = _of(one.forward, rows), _of(one.exchanged, rows)
+def _verdicts(of_round: Round, rows: list[int]) -> Verdicts:
+    forward, exchanged = _of(of_round.forward, rows), _of(of_round.exchanged, rows)
     return Verdicts(
         forward=[reading.label for reading in forward],
         exchanged=[reading.label for reading in exchanged],

@@ -48,7 +48,7 @@ def compared(
     other: Sequence[Verdicts],
 ) -> list[Comparison]:
     """Compare a judge with another by each of `METRICS`: its `score`, the `other`'s, how sure the difference is."""
-    found = statistics.paired_difference(rows.labels, rows.clips, own, other, metrics=METRICS, draws=DRAWS)
+    differences = statistics.paired_difference(rows.labels, rows.clips, own, other, metrics=METRICS, draws=DRAWS)
     return [
         {
             "against": against,
@@ -62,7 +62,7 @@ def compared(
             "p_one_sided": difference["p_one_sided"],
             "mcnemar": difference["mcnemar"],
         }
-        for metric, difference in found.items()
+        for metric, difference in differences.items()
     ]
 
 
@@ -75,11 +75,11 @@ def with_controls(pairs: Sequence[Pair], rounds: Sequence[Verdicts]) -> list[Com
         return []
     rows = Rows([pair.key for pair in pairs], [pair.label for pair in pairs], [pair.clip.name for pair in pairs])
     forward, exchanged = controls.answers(pairs), controls.answers(pair.swapped() for pair in pairs)
-    found = []
+    comparisons = []
     for name in controls.CONTROLS:
         said = Verdicts(forward[name], exchanged[name], forward[name], exchanged[name])
-        found += compared(name, "control", rows, rounds, [said] * len(rounds))
-    return found
+        comparisons += compared(name, "control", rows, rounds, [said] * len(rounds))
+    return comparisons
 
 
 def with_variants(cases: Sequence[ScoredCase], datasets: Mapping[str, Dataset]) -> None:
@@ -91,5 +91,5 @@ def with_variants(cases: Sequence[ScoredCase], datasets: Mapping[str, Dataset]) 
         if variant not in VARIANTS or judge is None:
             continue
         rows = Rows.of(datasets[case["dataset"]])
-        own, other = (rounds_of(each, len(rows.keys)) for each in (judge, case))
+        own, other = (rounds_of(side, len(rows.keys)) for side in (judge, case))
         judge["comparisons"] += compared(variant, "variant", rows, own, other)

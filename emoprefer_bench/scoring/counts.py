@@ -54,10 +54,10 @@ def tables(labels: Sequence[Label | None], rounds: Sequence[Verdicts], groups: C
     group = np.zeros_like(label) if groups is None else groups
     size = int(group.max(initial=0)) + 1
     counted = np.zeros((size, len(rounds), 2, 2, 16))
-    for number, one in enumerate(rounds):
+    for number, of_round in enumerate(rounds):
         for reading, forward, exchanged in (
-            (REFERENCE_READING, _read_on(one.forward_reference), _read_on(one.exchanged_reference)),
-            (STRICT_READING, codes(one.forward), codes(one.exchanged)),
+            (REFERENCE_READING, _read_on(of_round.forward_reference), _read_on(of_round.exchanged_reference)),
+            (STRICT_READING, codes(of_round.forward), codes(of_round.exchanged)),
         ):
             counted[:, number, reading, CONFUSION] = _cells(group, size, label, forward)
             counted[:, number, reading, FLIPS] = _cells(group, size, forward, exchanged)

@@ -43,8 +43,8 @@ class _Left(NamedTuple):
     @property
     def variance(self) -> float:
         """The jackknife's: what leaving out a clip changes, squared, added up (Tukey, 1958)."""
-        found = (self.clips - 1) / self.clips * float(self.times @ self.deviations**2)
-        return found if found > _NOTHING else 0.0
+        variance = (self.clips - 1) / self.clips * float(self.times @ self.deviations**2)
+        return variance if variance > _NOTHING else 0.0
 
     @property
     def moved(self) -> float:
@@ -144,10 +144,10 @@ def _leave_out(by_clip: Floats, name: str, value: Callable[[Floats, str], Floats
     kinds, count = kinds_of(by_clip)
     alone = (~np.isnan(metric_from_tables(kinds, name))).reshape(len(kinds), -1).any(-1)
     total = (kinds * count.reshape(-1, *[1] * (kinds.ndim - 1))).sum(0)
-    found, clips = plain(value(total, name)), int(count[alone].sum())
-    if found is None or clips < _FEWEST_CLIPS:
+    estimate, clips = plain(value(total, name)), int(count[alone].sum())
+    if estimate is None or clips < _FEWEST_CLIPS:
         return None
     without, times = value(total - kinds[alone], name), count[alone].astype(np.float64)
     if np.isnan(without).any():
         return None
-    return _Left(found, clips, without - times @ without / clips, times)
+    return _Left(estimate, clips, without - times @ without / clips, times)

@@ -94,8 +94,8 @@ def scores(labels: Sequence[Label | None], predictions: Sequence[Label | None], 
 
     Raises ValueError for sequences of different lengths and for anything but a1, a2, same and None in them.
     """
-    found = scores_from_counts(table(labels, predictions)[:NONE], treatment)
-    return {name: plain(value) for name, value in found.items()}
+    values = scores_from_counts(table(labels, predictions)[:NONE], treatment)
+    return {name: plain(value) for name, value in values.items()}
 
 
 def scores_from_counts(counts: ArrayLike, treatment: Treatment) -> dict[str, Floats]:

@@ -76,27 +76,29 @@ class Ranking:
 
 def writers_in(transcript: Path, rows: int) -> list[Writers | None]:
     """Who wrote the texts of each of a data set's `rows`, by a case's transcript; None where it doesn't say."""
-    found: list[Writers | None] = [None] * rows
+    writers: list[Writers | None] = [None] * rows
     with transcript.open(encoding="utf-8") as lines:
         for line in map(json.loads, lines):
             if line["order"] == "forward" and all(line["writers"]):
-                found[row_of(line["key"])] = (line["writers"][0], line["writers"][1])
-    return found
+                writers[row_of(line["key"])] = (line["writers"][0], line["writers"][1])
+    return writers
 
 
 def of_people(labels: Sequence[Label | None], keys: Sequence[str], writers: Sequence[Writers | None]) -> list[Match]:
     """The labelled rows of a data set as comparisons; rows whose writers are unknown or the same tell nothing."""
     rows = zip(labels, keys, writers, strict=True)
-    return [Match(clip_of(key), *both, label) for label, key, both in rows if label and both and both[0] != both[1]]
+    return [
+        Match(clip_of(key), *names, label) for label, key, names in rows if label and names and names[0] != names[1]
+    ]
 
 
 def of_judge(case: ScoredCase, keys: Sequence[str], writers: Sequence[Writers | None]) -> list[Match]:
     """The verdicts of a case that were read, of every round and both orders, so that preferring a slot evens out."""
-    found = []
-    for one in case["verdicts"]:
-        found += of_people(one["forward"], keys, writers)
-        found += of_people(one["exchanged"], keys, [both and (both[1], both[0]) for both in writers])
-    return found
+    matches = []
+    for of_round in case["verdicts"]:
+        matches += of_people(of_round["forward"], keys, writers)
+        matches += of_people(of_round["exchanged"], keys, [names and (names[1], names[0]) for names in writers])
+    return matches
 
 
 def rank_dataset(
@@ -120,13 +122,13 @@ def rank(people: Sequence[Match], judges: Mapping[str, Sequence[Match]], draws: 
     drawn = np.random.default_rng(0).multinomial(len(clips), np.full(len(clips), 1 / len(clips)), size=draws)
     times = np.vstack([np.ones(len(clips)), drawn])
     by_people = _strengths(people, writers, clips, times)
-    found = [_ranking(PEOPLE, people, writers, by_people)]
+    rankings = [_ranking(PEOPLE, people, writers, by_people)]
     for name, comparisons in judges.items():
         if comparisons:
             by_judge = _strengths(comparisons, writers, clips, times)
             agreement = _estimate(kendall(by_people, by_judge)), _estimate(spearman(by_people, by_judge))
-            found.append(_ranking(name, comparisons, writers, by_judge, *agreement))
-    return found
+            rankings.append(_ranking(name, comparisons, writers, by_judge, *agreement))
+    return rankings
 
 
 def kendall(first: Floats, second: Floats) -> Floats:
@@ -159,10 +161,14 @@ def _strengths(
     comparisons: Sequence[Match], writers: list[str], clips: list[str], times: NDArray[np.float64]
 ) -> Floats:
     """Fit each row of `times` (draws, clips), which says how often a clip counts: strengths (draws, writers)."""
-    cells = {cell: column for column, cell in enumerate(dict.fromkeys(each[1:] for each in comparisons))}
+    cells = {cell: column for column, cell in enumerate(dict.fromkeys(comparison[1:] for comparison in comparisons))}
     rows = {clip: row for row, clip in enumerate(clips)}
     by_clip = np.zeros((len(clips), len(cells)))
-    np.add.at(by_clip, ([rows[each.clip] for each in comparisons], [cells[each[1:]] for each in comparisons]), 1)
+    np.add.at(
+        by_clip,
+        ([rows[comparison.clip] for comparison in comparisons], [cells[comparison[1:]] for comparison in comparisons]),
+        1,
+    )
     return np.array([_fit(list(cells), weights, writers) for weights in times @ by_clip])
 
 

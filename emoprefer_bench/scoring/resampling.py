@@ -48,10 +48,10 @@ def kinds_of(tables: Floats) -> tuple[Floats, NDArray[np.intp]]:
 def _coins(rng: np.random.Generator, draws: int, change: NDArray[np.float32]) -> NDArray[np.float32]:
     """Add up the rows of `change` (clips, cells) on which a coin falls heads: (draws, cells)."""
     clips, cells = change.shape
-    found = np.empty((draws, cells), dtype=np.float32)
+    sums = np.empty((draws, cells), dtype=np.float32)
     at_once = max(1, _COINS_AT_ONCE // max(1, clips))
     for start in range(0, draws, at_once):
         size = min(at_once, draws - start)
         coins = rng.integers(256, size=(size, -(-clips // 8)), dtype=np.uint8)
-        found[start : start + size] = np.unpackbits(coins, axis=1)[:, :clips].astype(np.float32) @ change
-    return found
+        sums[start : start + size] = np.unpackbits(coins, axis=1)[:, :clips].astype(np.float32) @ change
+    return sums

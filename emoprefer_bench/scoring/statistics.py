@@ -91,10 +91,10 @@ def cohen_kappa(first: Sequence[Label | None], second: Sequence[Label | None]) -
 
     None without such rows, and where both always give the one same verdict, so that chance alone agrees fully.
     """
-    both = table(first, second)[:-1, :-1]
-    rows = both.sum()
-    expected = ratio(both.sum(0) @ both.sum(1), rows * rows)
-    return plain(ratio(ratio(np.trace(both), rows) - expected, 1 - expected))
+    counts = table(first, second)[:-1, :-1]
+    rows = counts.sum()
+    expected = ratio(counts.sum(0) @ counts.sum(1), rows * rows)
+    return plain(ratio(ratio(np.trace(counts), rows) - expected, 1 - expected))
 
 
 def mcnemar_exact(
@@ -179,8 +179,8 @@ def drop_test(
     lower a judge that is better than chance: 5% of them cost one at 0.67 about 1.7 points, which is a true drop.
     """
     compared = _Comparison(labels, clips, before, after, draws=draws, seed=seed)
-    found = compared.difference(metric, 0.95)
-    drop, p, null = found["difference"], found["p_one_sided"], compared.null(metric)
+    difference = compared.difference(metric, 0.95)
+    drop, p, null = difference["difference"], difference["p_one_sided"], compared.null(metric)
     beyond = drop is not None and drop > tolerance + _ROUNDING
     if drop is not None and beyond:
         null = compared.null(metric, draws_for(alpha, draws))
@@ -193,10 +193,10 @@ def drop_test(
         outcome = "fail" if p < alpha else "inconclusive"
     return {
         "metric": metric,
-        "before": found["score"],
-        "after": found["other"],
+        "before": difference["score"],
+        "after": difference["other"],
         "drop": drop,
-        "interval": found["interval"],
+        "interval": difference["interval"],
         "p": p,
         "p_rise": None if drop is None else _share_as_extreme(-null, -drop),
         "tolerance": tolerance,
@@ -269,23 +269,23 @@ class _Comparison:
 
     def null(self, name: str, draws: int = 0) -> Floats:
         """Return the differences that exchanging verdicts at random gives, one a draw; at least so many, once."""
-        found = [first_minus_second(self.exchanged, name)]
+        differences = [first_minus_second(self.exchanged, name)]
         blocks = -(-draws // len(self.exchanged)) - 1
-        found += [first_minus_second(block, name) for block in itertools.islice(self.blocks, max(0, blocks))]
-        return np.concatenate(found)
+        differences += [first_minus_second(block, name) for block in itertools.islice(self.blocks, max(0, blocks))]
+        return np.concatenate(differences)
 
     def difference(self, name: str, confidence: float) -> Difference:
         score, other = (plain(over_rounds(judge, name)) for judge in self.observed)
-        found = plain(first_minus_second(self.observed, name))
+        difference = plain(first_minus_second(self.observed, name))
         p_two_sided = p_one_sided = None
-        if found is not None:
+        if difference is not None:
             null = self.null(name)
-            p_two_sided = _share_as_extreme(np.abs(null), abs(found))
-            p_one_sided = _share_as_extreme(null, found)
+            p_two_sided = _share_as_extreme(np.abs(null), abs(difference))
+            p_one_sided = _share_as_extreme(null, difference)
         return {
             "score": score,
             "other": other,
-            "difference": found,
+            "difference": difference,
             "interval": difference_interval(self.by_clip, name, confidence),
             "p_two_sided": p_two_sided,
             "p_one_sided": p_one_sided,
@@ -307,12 +307,12 @@ class _Comparison:
     def _by_row(self, judge: Sequence[Verdicts], name: str) -> Floats:
         """Give the metric of each row alone, shape (rows, rounds); in pieces, since tables take much room."""
         pieces = [slice(first, first + _ROWS_AT_ONCE) for first in range(0, len(self.labels), _ROWS_AT_ONCE)]
-        found = [np.empty((0, len(judge)))]
+        values = [np.empty((0, len(judge)))]
         for rows in pieces:
             labels = self.labels[rows]
-            by_row = tables(labels, [one.part(rows) for one in judge], np.arange(len(labels)))
-            found.append(metric_from_tables(by_row, name))
-        return np.concatenate(found)
+            by_row = tables(labels, [of_round.part(rows) for of_round in judge], np.arange(len(labels)))
+            values.append(metric_from_tables(by_row, name))
+        return np.concatenate(values)
 
 
 def _share_as_extreme(null: Floats, observed: float) -> float:

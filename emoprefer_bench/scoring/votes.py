@@ -112,7 +112,7 @@ def _elected(voters: Sequence[Verdicts], dataset: Dataset) -> Elected:
     def elect(votes: Iterable[Ballots], *, turn: bool = False) -> list[Election]:
         rows = ([_back(ballot) if turn else ballot for ballot in row] for row in zip(*votes, strict=True))
         elections = [majority(row, digest) for row, digest in zip(rows, digests, strict=True)]
-        return [Election(_back(each.label), each.drawn) for each in elections] if turn else elections
+        return [Election(_back(election.label), election.drawn) for election in elections] if turn else elections
 
     forward, exchanged = (elect(v.forward for v in voters), elect((v.exchanged for v in voters), turn=True))
     verdicts = Verdicts(
@@ -126,7 +126,7 @@ def _elected(voters: Sequence[Verdicts], dataset: Dataset) -> Elected:
 
 def _case(over: Over, model: str, of: list[ScoredCase], dataset: Dataset, elected: list[Elected]) -> ScoredCase:
     first, variant = of[0], f"{over}-vote"
-    rounds = [each.verdicts for each in elected]
+    rounds = [of_round.verdicts for of_round in elected]
     rows, verdicts = Rows.of(dataset), [_written(of_round) for of_round in rounds]
     provenance: Counter[str] = Counter(how for of_round in verdicts for how in _provenances(of_round))
     named: NamedCase = {
@@ -149,7 +149,7 @@ def _case(over: Over, model: str, of: list[ScoredCase], dataset: Dataset, electe
         "over": over,
         "of": [voter["id"] for voter in of],
         "verdicts": 2 * len(rounds) * dataset["rows"],
-        "drawn": sum(each.drawn for each in elected),
+        "drawn": sum(of_round.drawn for of_round in elected),
     }
     made = ended(result(named, scores, verdicts, engines, complete=True), "passed")
     return cast("ScoredCase", {**made, "vote": vote})

@@ -31,13 +31,17 @@ def flip_rate(tally: Tally, again: Tally) -> Noise | None:
     row_of = {pair.key: row for row, pair in enumerate(tally.pairs)}
     rows = [row_of[pair.key] for pair in again.pairs]
     first, second = tally.rounds[0], again.rounds[0]
-    both = [
+    readings = [
         (before[row], after)
         for before, afters in ((first.forward, second.forward), (first.exchanged, second.exchanged))
         for row, after in zip(rows, afters, strict=True)
     ]
-    asked = [(one, other) for one, other in both if one and other and "error" not in (one.provenance, other.provenance)]
-    flips = sum(one.label != other.label for one, other in asked)
+    asked = [
+        (reading, other)
+        for reading, other in readings
+        if reading and other and "error" not in (reading.provenance, other.provenance)
+    ]
+    flips = sum(reading.label != other.label for reading, other in asked)
     bounds = wilson(flips, len(asked))
     return {
         "rows": len(rows),

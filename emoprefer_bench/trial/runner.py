@@ -43,8 +43,8 @@ class Work:
     @property
     def slot(self) -> list[Any]:
         """The list of the tally that takes the verdict at `row`."""
-        one = self.tally.rounds[self.round]
-        return one.exchanged if self.exchanged else one.forward
+        of_round = self.tally.rounds[self.round]
+        return of_round.exchanged if self.exchanged else of_round.forward
 
     @property
     def pair(self) -> Pair:

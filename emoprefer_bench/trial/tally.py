@@ -101,7 +101,7 @@ class Tally:
     @property
     def complete(self) -> bool:
         """Whether every pair has a verdict in both orders and every round."""
-        return all(None not in (*one.forward, *one.exchanged) for one in self.rounds)
+        return all(None not in (*of_round.forward, *of_round.exchanged) for of_round in self.rounds)
 
     def unsound(self) -> str | None:
         """Say why scores would not be what they say, so that the case has none; or None."""

@@ -56,9 +56,9 @@ class Times:
     def described(self) -> Spent:
         """The `seconds` and the `pace` of a case in the report; rates are None where nothing was asked."""
         elapsed = self._busy + self.seconds["waiting"]
-        told = {"elapsed": elapsed, **self.seconds} if self.asked else {}
+        seconds = {"elapsed": elapsed, **self.seconds} if self.asked else {}
         return {
-            "seconds": {name: round(told[name], 3) for name in PARTS if name in told},
+            "seconds": {name: round(seconds[name], 3) for name in PARTS if name in seconds},
             "pace": {
                 "questions": _ratio(self.asked, elapsed),
                 "output_tokens": _ratio(self.tokens["output"], elapsed),
@@ -71,8 +71,8 @@ class Times:
         """What most of the elapsed time went into; the time with the model is split as the engine tells it."""
         if not self.asked:
             return None
-        told = self.seconds["preprocess"] + self.seconds["model"]
-        preparing = self._busy * self.seconds["preprocess"] / told if told else 0.0
+        total = self.seconds["preprocess"] + self.seconds["model"]
+        preparing = self._busy * self.seconds["preprocess"] / total if total else 0.0
         parts: dict[Bottleneck, float] = {
             "model": self._busy - preparing,
             "preprocessing": preparing,

@@ -123,9 +123,9 @@ class Trial:
 
     def notes(self) -> list[str]:
         """What a person should know of the run beside its results; each note is told once."""
-        told, self._unreadable = self._unreadable, []
-        more = [f"and {len(told) - NOTES_SHOWN} more such places"] if len(told) > NOTES_SHOWN else []
-        return told[:NOTES_SHOWN] + more
+        notes, self._unreadable = self._unreadable, []
+        more = [f"and {len(notes) - NOTES_SHOWN} more such places"] if len(notes) > NOTES_SHOWN else []
+        return notes[:NOTES_SHOWN] + more
 
     def dataset(self, case: Case) -> Dataset:
         """The case's data set, of a case that has a result."""
@@ -134,7 +134,7 @@ class Trial:
         return dataset
 
     async def _run(self, progress: Progress) -> None:
-        def told(done: int, total: int, clip: Clip) -> None:
+        def reporter(done: int, total: int, clip: Clip) -> None:
             progress(done, total, clip.name)
 
         out = self._settings.out
@@ -149,7 +149,7 @@ class Trial:
                 pack=self._settings.pack,
                 store=store,
                 decoders=Decoders(out / "logs" / "decoder.log"),
-                progress=told,
+                progress=reporter,
                 transcripts=transcripts,
                 coresident=self._settings.coresident,
             )

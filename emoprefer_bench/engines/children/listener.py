@@ -179,8 +179,8 @@ def _word(value: float, scale: tuple[tuple[float, str], ...]) -> str:
     return next(word for bound, word in scale if value < bound)
 
 
-def _cosine(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    return float(one @ other / np.sqrt((one @ one) * (other @ other)))
+def _cosine(vector: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float(vector @ other / np.sqrt((vector @ vector) * (other @ other)))
 
 
 def _unquoted(text: str) -> str:

@@ -32,10 +32,10 @@ async def _shrunk(files: Sequence[Path]) -> dict[Path, str]:
     with tempfile.TemporaryDirectory() as folder:
         decoders = Decoders(Path(folder) / "decoder.log")
         try:
-            found = await asyncio.gather(*(_encoded_anew(file, decoders) for file in files))
+            addresses = await asyncio.gather(*(_encoded_anew(file, decoders) for file in files))
         finally:
             await decoders.close()
-    return {file: address for file, address in zip(files, found, strict=True) if address}
+    return {file: address for file, address in zip(files, addresses, strict=True) if address}
 
 
 async def _encoded_anew(file: Path, decoders: Decoders) -> str | None:

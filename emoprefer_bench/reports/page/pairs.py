@@ -57,19 +57,19 @@ def browsable(document: Document, transcripts: Path | None, beside: Path | None)
     Without the folder `transcripts`, or where a case has none in it, the verdicts are there and the texts are not.
     Raises FormError for a transcript that doesn't belong to the document.
     """
-    found = Browsable({"datasets": {}, "cases": {}, "clips": [], "provenances": list(PROVENANCES)})
+    pairs = Browsable({"datasets": {}, "cases": {}, "clips": [], "provenances": list(PROVENANCES)})
     clips: dict[tuple[str, str], int] = {}
     for name, dataset in document["datasets"].items():
-        found.index["datasets"][name] = _rows(name, dataset, clips)
-    found.index["clips"] = [{"name": clip, "address": None, "kind": None} for _, clip in clips]
-    found.files = [None] * len(clips)
+        pairs.index["datasets"][name] = _rows(name, dataset, clips)
+    pairs.index["clips"] = [{"name": clip, "address": None, "kind": None} for _, clip in clips]
+    pairs.files = [None] * len(clips)
     for case in document["cases"]:
         if "verdicts" in case:
-            rounds = [_round(one) for one in case["verdicts"]]
-            found.index["cases"][case["id"]] = rounds
+            rounds = [_round(of_round) for of_round in case["verdicts"]]
+            pairs.index["cases"][case["id"]] = rounds
             for row, line in _lines(case, transcripts, document["datasets"][case["dataset"]]["keys"]):
-                _add(found, case, row, line, beside)
-    return found
+                _add(pairs, case, row, line, beside)
+    return pairs
 
 
 def _rows(name: str, dataset: Dataset, clips: dict[tuple[str, str], int]) -> Plain:
@@ -91,11 +91,11 @@ def _round(of_round: RoundVerdicts) -> Plain:
 
 
 def _ordered(verdicts: Sequence[Label | None], provenances: Sequence[Provenance | None]) -> Plain:
-    both = list(zip(verdicts, provenances, strict=True))
+    readings = list(zip(verdicts, provenances, strict=True))
     return {
-        "verdicts": "".join(_VERDICTS[verdict] if how else _NOT_ASKED for verdict, how in both),
-        "provenances": "".join(str(PROVENANCES.index(how)) if how else _NOT_ASKED for _, how in both),
-        "steps": [None] * len(both),
+        "verdicts": "".join(_VERDICTS[verdict] if how else _NOT_ASKED for verdict, how in readings),
+        "provenances": "".join(str(PROVENANCES.index(how)) if how else _NOT_ASKED for _, how in readings),
+        "steps": [None] * len(readings),
     }
 
 
@@ -121,29 +121,29 @@ def _lines(case: ReportedCase, transcripts: Path | None, keys: list[str]) -> Ite
             yield row, line
 
 
-def _add(found: Browsable, case: ReportedCase, row: int, line: Plain, beside: Path | None) -> None:
-    rows = found.index["datasets"][case["dataset"]]
+def _add(pairs: Browsable, case: ReportedCase, row: int, line: Plain, beside: Path | None) -> None:
+    rows = pairs.index["datasets"][case["dataset"]]
     exchanged = line["order"] == ORDERS[1]
-    steps = [found.number(text) for step in line["steps"] for text in (step["asked"], step["answer"])]
-    found.index["cases"][case["id"]][line["round"]][line["order"]]["steps"][row] = steps
+    steps = [pairs.number(text) for step in line["steps"] for text in (step["asked"], step["answer"])]
+    pairs.index["cases"][case["id"]][line["round"]][line["order"]]["steps"][row] = steps
     if rows["a1"][row] is None:
         first, second = ("a2", "a1") if exchanged else ("a1", "a2")
-        rows["a1"][row], rows["a2"][row] = found.number(line[first]), found.number(line[second])
-        writers = [found.number(writer) for writer in line["writers"]]
+        rows["a1"][row], rows["a2"][row] = pairs.number(line[first]), pairs.number(line[second])
+        writers = [pairs.number(writer) for writer in line["writers"]]
         rows["writers"][row] = writers[::-1] if exchanged else writers
     clip = rows["clips"][row]
     # A case may have been asked about the clip of another row on purpose.
-    if found.index["clips"][clip]["name"] == line["clip"]:
+    if pairs.index["clips"][clip]["name"] == line["clip"]:
         if rows["subtitle"][row] is None:
-            rows["subtitle"][row] = found.number(line["subtitle"])
-        if line["media"] and found.files[clip] is None:
-            _link(found, clip, Path(line["media"]).absolute(), beside)
+            rows["subtitle"][row] = pairs.number(line["subtitle"])
+        if line["media"] and pairs.files[clip] is None:
+            _link(pairs, clip, Path(line["media"]).absolute(), beside)
 
 
-def _link(found: Browsable, clip: int, file: Path, beside: Path | None) -> None:
-    found.files[clip] = file
+def _link(pairs: Browsable, clip: int, file: Path, beside: Path | None) -> None:
+    pairs.files[clip] = file
     address = quote(os.path.relpath(file, beside).replace(os.sep, "/")) if beside else file.as_uri()
-    found.index["clips"][clip] |= {
+    pairs.index["clips"][clip] |= {
         "address": address,
         "kind": "audio" if file.suffix.lower() in SOUND_ENDINGS else "video",
     }

@@ -41,12 +41,12 @@ def _counted(case: ReportedCase, dataset: Dataset | None) -> Plain:
     labels: list[Any] = []
     forward: list[Any] = []
     exchanged: list[Any] = []
-    for one in case["verdicts"]:
-        both = zip(one["forward_provenance"], one["exchanged_provenance"], strict=True)
-        asked = [None not in orders for orders in both]
+    for of_round in case["verdicts"]:
+        provenances = zip(of_round["forward_provenance"], of_round["exchanged_provenance"], strict=True)
+        asked = [None not in orders for orders in provenances]
         labels += compress(dataset["labels"], asked)
-        forward += compress(one["forward"], asked)
-        exchanged += compress(one["exchanged"], asked)
+        forward += compress(of_round["forward"], asked)
+        exchanged += compress(of_round["exchanged"], asked)
     kept["confusion"] = table(labels, forward)[:NONE].astype(int).tolist()
     kept["flips"] = table(forward, exchanged).astype(int).tolist()
     return kept
