@@ -12,7 +12,7 @@ import pytest
 
 from emoprefer_bench.pairs import Clip, Pair
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "support.children"]
 collect_ignore = ["kept"]  # a project that test_kept.py runs
 
 
