@@ -18,7 +18,7 @@ USAGE = ROOT / "tests" / "typed" / "usage.py"
 CHILDREN = sorted(
     f"emoprefer_bench.engines.children.{file.stem}"
     for file in (ROOT / "emoprefer_bench" / "engines" / "children").glob("*.py")
-    if file.stem != "__init__"
+    if file.stem not in ("__init__", "vllm_worker")  # the latter is loaded by vLLM, in its own processes
 )
 
 

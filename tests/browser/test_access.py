@@ -72,7 +72,7 @@ def test_the_keyboard_reaches_everything(tab, pages):
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.get_by_role("button", name="Next").focus()
     page.keyboard.press("Enter")
-    assert tab.rows()[0] == 10
+    assert tab.rows()[0] == 11
     assert page.locator(".scroll:not([tabindex='0'])").count() == 0
 
 

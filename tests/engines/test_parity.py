@@ -7,6 +7,7 @@ processor is never told its frame rate, while prompts, tokens, grids and pixels 
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -64,7 +65,8 @@ def test_nothing_but_time_changes_with_the_frame_rate(fed, question, family):
 
 def test_vllm_is_told_the_same(question):
     """The rate goes where vLLM lays out the prompt, and where it counts time; other families read it off the frames."""
-    omni = Vllm(None, adapter("qwen25omni", frame_rate=2.0), None, {}, {})
+    engine = SimpleNamespace(get_tokenizer=SimpleNamespace)
+    omni = Vllm(engine, adapter("qwen25omni", frame_rate=2.0), None, {}, {})
     media = media_of(omni._adapter, question("Which?", "5.2s-8", "audiovideo"))
     told = omni._media("audiovideo", media)["mm_processor_kwargs"]
     assert told == {"fps": 2.0, "second_per_grid_ts": [1.0], "use_audio_in_video": True}

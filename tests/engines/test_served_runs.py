@@ -76,7 +76,7 @@ def test_workers_share_the_bound(served, server):
 def test_a_refusal_is_a_verdict_and_is_asked_again(served, server):
     """It is no label, no error and not stored: the report says so, and the next run asks for it, and for it alone."""
     server.refused.add("he is sad")
-    run = served.run("-k", "one and toy", "-v", apart=True)
+    run = served.run("-k", "one and toy", "-v", "--emoprefer-compare-fail", "min_answered:0.5", apart=True)
     run.assert_outcomes(passed=1)
     case = served.cases()["one-S1-toy"]
     assert case["complete"]

@@ -25,7 +25,7 @@ async def in_vllm(message: dict[str, Any], questions: list[dict[str, Any]]) -> A
     from emoprefer_bench.engines.children import vllm  # noqa: PLC0415  # it takes seconds
 
     backend = vllm.load(message)
-    sampling = vllm._sampling(questions[0]["sampling"])
+    sampling = vllm._sampling(questions[0]["sampling"], skip_special_tokens=True)
     sampling.logprobs = 20
     answers: Answers = []
     for number, question in enumerate(questions):
