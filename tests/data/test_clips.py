@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import unicodedata
@@ -18,6 +19,7 @@ from emoprefer_bench.data import clips
 from emoprefer_bench.data.clips import LEDGER, find, likeness
 from emoprefer_bench.media.plan import MIME_TYPES, SOUND_ENDINGS, VIDEO_ENDINGS
 from emoprefer_bench.pairs import Clip
+from emoprefer_bench.protocol.parent import Child
 
 FAST_START = {"movflags": "faststart"}
 
@@ -201,17 +203,19 @@ def test_a_clip_that_ends_the_process_is_a_fault_alone(tmp_path, monkeypatch):
     """The others are looked into all the same, by a new one."""
     for name in "abc":
         make_clip(tmp_path / f"video/{name}.mp4", frames=5, sound=None)
-    look_into = clips._look_into
+    ask = Child.ask
 
-    async def killed(decoders, video, audio, *, thorough):
-        look = asyncio.create_task(look_into(decoders, video, audio, thorough=thorough))
-        if video.stem == "b":
-            while not (decoders._children and decoders._children[0]._waiting):  # noqa: ASYNC110  # nobody tells
-                await asyncio.sleep(0.001)
-            decoders._children[0]._process.kill()
-        return await look
+    async def killed(child, question):
+        if "video/b.mp4" not in str(question):
+            return await ask(child, question)
+        child._process.send_signal(signal.SIGSTOP)  # so that it can't answer before it is killed
+        reply = asyncio.create_task(ask(child, question))
+        while not child._waiting:  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.001)
+        child._process.kill()
+        return await reply
 
-    monkeypatch.setattr(clips, "_look_into", killed)
+    monkeypatch.setattr(Child, "ask", killed)
     found = {name: find(tmp_path, [name])[name] for name in "ab"} | find(tmp_path, ["c"])
 
     assert "clip 'b': " in found["b"]
