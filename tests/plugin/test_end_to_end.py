@@ -42,7 +42,9 @@ def test_a_tiny_omni_hears_and_sees_the_demo(bench, checkpoints, engine, options
     shutil.copytree(DEMO, bench.data / "clips")
     paths = {"omni": str(checkpoints / "omni"), "text": str(checkpoints / "text")}
     bench.pytester.makeconftest(CONFTEST.format(engine=engine, options=options, **paths))
-    bench.options = ["--emoprefer-data", f"clips={bench.data / 'clips' / 'preference_demo.csv'}", "--emoprefer-limit=2"]
+    clips = f"clips={bench.data / 'clips' / 'preference_demo.csv'}"
+    unread = ("--emoprefer-compare-fail", "min_answered:0")  # random weights say what they like
+    bench.options = ["--emoprefer-data", clips, "--emoprefer-limit=2", *unread]
     bench.run("-k", "tiny and clips", apart=True).assert_outcomes(passed=4)
     first = bench.cases()
     for prompt, about_the_clip in (("S1", 4), ("S2", 8), ("S3", 4), ("S4", 4)):
