@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from emoprefer_bench.pairs import LABELS, Answer, Label
+from emoprefer_bench.pairs import EXCHANGED, LABELS, Answer, Label
 from emoprefer_bench.reading.thinking import spoken
 from emoprefer_bench.reading.wording import wording
 
@@ -57,6 +57,15 @@ class Verdicts:
         return Verdicts(
             self.forward[rows], self.exchanged[rows], self.forward_reference[rows], self.exchanged_reference[rows]
         )
+
+    def turned(self) -> Verdicts:
+        """The same with the orders in each other's place: what was said of the exchanged pair, in the pair's names."""
+        named = (_turned(self.exchanged), _turned(self.forward))
+        return Verdicts(*named, _turned(self.exchanged_reference), _turned(self.forward_reference))
+
+
+def _turned(verdicts: Sequence[Label | None]) -> list[Label | None]:
+    return [EXCHANGED[verdict] if verdict else None for verdict in verdicts]
 
 
 def reference_label(text: str) -> Label:

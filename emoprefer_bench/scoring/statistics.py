@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 
-from emoprefer_bench.document.cases import METRICS
+from emoprefer_bench.document.cases import LABEL_SCORES, METRICS
 from emoprefer_bench.scoring.counts import group_numbers, plain, ratio, table, tables
 from emoprefer_bench.scoring.intervals import (
     NO_LABELS,
@@ -27,7 +27,7 @@ from emoprefer_bench.scoring.metrics import metric_from_tables
 from emoprefer_bench.scoring.resampling import exchanged
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from emoprefer_bench.pairs import Label
     from emoprefer_bench.scoring.counts import Floats
@@ -167,9 +167,15 @@ def drop_test(
 ) -> DropTest:
     """Decide whether a metric dropped, from two runs on the same rows.
 
-    `fail`: the drop is beyond the tolerance, and the one-sided p of `paired_difference`, against there being no change
-    at all, is under `alpha`. `inconclusive`: it is beyond the tolerance, but these rows can't tell it from noise, or
-    the metric is undefined in a run. `pass`: it is not beyond.
+    `fail`: the drop is beyond the tolerance, and its one-sided p, against there being no change at all, is under
+    `alpha`. `inconclusive`: it is beyond the tolerance, but these rows can't tell it from noise, or the metric is
+    undefined in a run. `pass`: it is not beyond.
+
+    p is that of `paired_difference`. But a metric of labels, which counts the forward order alone, may also be
+    confirmed by both: what got worse mostly got worse in either order, and their noise is not the same. Each draw
+    exchanges both orders of a clip by one coin. Of the drop in the forward order and that in the mean of both, each in
+    units of its standard deviation over the draws, the greater counts, in the runs as in every draw (the maximum of
+    studentised statistics: Westfall and Young, Resampling-Based Multiple Testing, 1993).
 
     A drop beyond the tolerance is tested by as many draws as its `alpha` asks for, so that one that is far smaller than
     1 / `draws` can be reached, too. How many these are is known before any is made, so that p stays exact.
@@ -180,11 +186,13 @@ def drop_test(
     """
     compared = _Comparison(labels, clips, before, after, draws=draws, seed=seed)
     difference = compared.difference(metric, 0.95)
-    drop, p, null = difference["difference"], difference["p_one_sided"], compared.null(metric)
+    drop = difference["difference"]
     beyond = drop is not None and drop > tolerance + _ROUNDING
-    if drop is not None and beyond:
-        null = compared.null(metric, draws_for(alpha, draws))
-        p = _share_as_extreme(null, drop)
+    needed = draws_for(alpha, draws) if beyond else draws
+    null = compared.null(metric, needed)
+    p = None if drop is None else _share_as_extreme(null, drop)
+    if drop is not None and metric.removeprefix("strict_") in LABEL_SCORES:
+        p = _p_by_either_look(labels, clips, before, after, metric, draws=needed, seed=seed)
     rows = compared.rows(metric)
     outcome: Literal["pass", "fail", "inconclusive"] = "pass"
     if drop is None or p is None:
@@ -205,6 +213,35 @@ def drop_test(
         "smallest_visible_drop": smallest_visible_drop(null, rows, alpha),
         "outcome": outcome,
     }
+
+
+def _p_by_either_look(
+    labels: Sequence[Label | None],
+    clips: Sequence[Hashable],
+    before: Sequence[Verdicts],
+    after: Sequence[Verdicts],
+    metric: str,
+    *,
+    draws: int,
+    seed: int,
+) -> float:
+    """Find the one-sided p of a drop in the forward order, or in the mean of both: `drop_test` says how."""
+    rounds = min(len(before), len(after))
+    runs = ([*run[:rounds], *(of_round.turned() for of_round in run[:rounds])] for run in (before, after))
+    both = _Comparison(labels, clips, *runs, draws=draws, seed=seed)
+
+    def looks(counted: Floats) -> Floats:
+        forward = counted[..., :rounds, :, :, :, :]
+        return np.stack([first_minus_second(part, metric) for part in (forward, counted)], axis=-1)
+
+    observed, null = looks(both.observed), both.drawn(looks, draws)
+    scale = np.nanstd(np.vstack([null, observed]), axis=0)
+    known = scale > _ROUNDING
+
+    def greater(drops: Floats) -> Floats:
+        return (drops[..., known] / scale[known]).max(-1, initial=-np.inf)
+
+    return _share_as_extreme(greater(null), float(greater(observed)))
 
 
 def draws_for(alpha: float, fewest: int = DRAWS) -> int:
@@ -269,10 +306,14 @@ class _Comparison:
 
     def null(self, name: str, draws: int = 0) -> Floats:
         """Return the differences that exchanging verdicts at random gives, one a draw; at least so many, once."""
-        differences = [first_minus_second(self.exchanged, name)]
+        return self.drawn(lambda counted: first_minus_second(counted, name), draws)
+
+    def drawn(self, value: Callable[[Floats], Floats], draws: int = 0) -> Floats:
+        """Return a value of the tables of both judges for each of so many draws or more, once."""
+        values = [value(self.exchanged)]
         blocks = -(-draws // len(self.exchanged)) - 1
-        differences += [first_minus_second(block, name) for block in itertools.islice(self.blocks, max(0, blocks))]
-        return np.concatenate(differences)
+        values += [value(block) for block in itertools.islice(self.blocks, max(0, blocks))]
+        return np.concatenate(values)
 
     def difference(self, name: str, confidence: float) -> Difference:
         score, other = (plain(over_rounds(judge, name)) for judge in self.observed)

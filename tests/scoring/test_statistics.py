@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
+from support.worlds import TwoRuns
 
 from emoprefer_bench.scoring.metrics import METRICS
 from emoprefer_bench.scoring.resampling import exchanged
@@ -259,6 +260,43 @@ def test_a_true_drop_is_caught(metric: str) -> None:
     rng = np.random.default_rng(14)
     failed = [Runs(rng, drop=0.05).tested(metric=metric)["outcome"] == "fail" for _ in range(200)]
     assert sum(failed) >= 180
+
+
+def two_orders(lost: int, gained: int, *, exchanged: int) -> Any:
+    """100 rows labelled a1: some lost and gained in the forward order, so many lost in the other."""
+    before = ["a2"] * gained + ["a1"] * (100 - gained)
+    after = ["a1"] * gained + ["a2"] * lost + ["a1"] * (100 - gained - lost)
+    back = ["a2"] * 100  # on the exchanged pair: the same text
+    worse = ["a2"] * (100 - exchanged) + ["a1"] * exchanged
+    runs = Verdicts(before, back, before, back), Verdicts(after, worse, after, worse)
+    return drop_test(["a1"] * 100, list(range(100)), *([run] for run in runs), metric="acc2", tolerance=0.02)
+
+
+def test_the_exchanged_order_confirms_a_drop() -> None:
+    """Nine lost and three gained are no proof; with nine others that the exchanged order lost, they are."""
+    assert two_orders(9, 3, exchanged=0)["outcome"] == "inconclusive"
+    assert two_orders(9, 3, exchanged=12)["p"] < 0.01
+    assert two_orders(9, 3, exchanged=12)["drop"] == pytest.approx(0.06)
+
+
+def test_a_drop_in_one_order_is_seen_although_the_other_stands() -> None:
+    """Ten rows lost in the forward order alone have McNemar's p, or little more."""
+    found = two_orders(10, 0, exchanged=0)
+    assert found["p"] == pytest.approx(2**-10, rel=0.5)
+    assert found["outcome"] == "fail"
+
+
+def test_two_looks_keep_the_level() -> None:
+    """Without a change p is under 0.05 in no more runs than that, though two drops are looked at."""
+    rng = np.random.default_rng(23)
+    small = []
+    for _ in range(300):
+        runs = TwoRuns(rng, flips=0.08, rows=120)
+        tested = drop_test(
+            runs.labels, runs.clips, runs.baseline, runs.current, metric="acc2", tolerance=-1, draws=200, alpha=0.25
+        )
+        small.append((tested["p"] or 0) <= 0.05)
+    assert 0.01 < np.mean(small) < 0.085
 
 
 def test_a_drop_within_the_tolerance_passes_however_sure() -> None:
