@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import av
@@ -10,7 +11,7 @@ import numpy as np
 
 from emoprefer_bench.demo.face import EXPRESSIONS, SIZE, Expression, Look, Moment, draw
 from emoprefer_bench.demo.scenes import dice
-from emoprefer_bench.demo.voice import DELIVERIES, SAMPLE_RATE, VOICES, speak
+from emoprefer_bench.demo.voice import DELIVERIES, SAMPLE_RATE, VOICES, Delivery, speak
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,15 +44,39 @@ LOOKS = (
 """The cast. Those with long hair speak with a woman's voice."""
 
 
-def make_clip(scene: Scene, path: Path) -> None:
-    """Play one scene and write it as mp4. The same scene gives the same bytes with the same library versions."""
-    sound = _sound(scene)
-    _write(path, _frames(scene, sound), sound)
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How a sentence is acted: by whom, with which face and which voice. `chance` decides on blinks and glances."""
+
+    sentence: str
+    look: Look
+    expression: Expression
+    voice: str
+    delivery: Delivery
+    chance: int | str
 
 
-def _sound(scene: Scene) -> NDArray[np.float64]:
+def performance(scene: Scene) -> Performance:
+    """Return how a scene of the demo is acted."""
+    return Performance(
+        scene.sentence,
+        LOOKS[scene.number % len(LOOKS)],
+        EXPRESSIONS[scene.emotion],
+        VOICES[scene.number % len(VOICES)],
+        DELIVERIES[scene.emotion],
+        scene.number,
+    )
+
+
+def make_clip(acted: Performance, path: Path) -> None:
+    """Film it and write an mp4. The same performance gives the same bytes with the same library versions."""
+    sound = _sound(acted)
+    _write(path, _frames(acted, sound), sound)
+
+
+def _sound(acted: Performance) -> NDArray[np.float64]:
     """Speak the sentence, with silence around it; the clip lasts whole frames."""
-    speech = speak(scene.sentence, VOICES[scene.number % len(VOICES)], DELIVERIES[scene.emotion])
+    speech = speak(acted.sentence, acted.voice, acted.delivery)
     seconds = LEAD_IN + len(speech) / SAMPLE_RATE + LEAD_OUT
     sound = np.zeros(math.ceil(seconds * FRAME_RATE) * SAMPLE_RATE // FRAME_RATE)
     start = round(LEAD_IN * SAMPLE_RATE)
@@ -59,18 +84,17 @@ def _sound(scene: Scene) -> NDArray[np.float64]:
     return sound
 
 
-def _frames(scene: Scene, sound: NDArray[np.float64]) -> Iterator[Image.Image]:
+def _frames(acted: Performance, sound: NDArray[np.float64]) -> Iterator[Image.Image]:
     """Draw the pictures: the face goes from rest to the emotion in the first second; the mouth follows the loudness."""
-    rng = dice(scene.number)
-    look = LOOKS[scene.number % len(LOOKS)]
+    rng = dice(acted.chance)
     loudness = np.sqrt(np.mean(sound.reshape(-1, SAMPLE_RATE // FRAME_RATE) ** 2, axis=1))
     talk = np.convolve(loudness / loudness.max(), [0.25, 0.5, 0.25], "same")
     blink, glance = rng.randrange(20, 50), rng.uniform(-1, 1)
     for number, opening in enumerate(talk.tolist()):
         seconds = number / FRAME_RATE
-        expression = Expression().towards(EXPRESSIONS[scene.emotion], _eased((seconds - 0.1) / 0.6))
+        expression = Expression().towards(acted.expression, _eased((seconds - 0.1) / 0.6))
         closed = blink <= number < blink + BLINK and expression.eyes <= 1
-        yield draw(look, expression, Moment(seconds, opening, glance * math.sin(1.7 * seconds), closed))
+        yield draw(acted.look, expression, Moment(seconds, opening, glance * math.sin(1.7 * seconds), closed))
 
 
 def _eased(share: float) -> float:

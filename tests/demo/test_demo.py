@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from emoprefer_bench.demo.__main__ import about, main, write_tables
-from emoprefer_bench.demo.clips import LOOKS, make_clip
+from emoprefer_bench.demo.clips import LOOKS, make_clip, performance
 from emoprefer_bench.demo.descriptions import STATE, describe
 from emoprefer_bench.demo.face import EXPRESSIONS, SIZE, Expression, Moment, draw
 from emoprefer_bench.demo.preferences import COLUMNS, preferences
@@ -85,9 +85,9 @@ def test_folder_is_small_and_complete():
 def test_same_scene_gives_the_same_bytes(tmp_path):
     """A clip made twice is the same to the byte, though another one was made in between."""
     first, other, second = (tmp_path / f"{n}.mp4" for n in range(3))
-    make_clip(SHORTEST, first)
-    make_clip(scenes()[2], other)
-    make_clip(SHORTEST, second)
+    make_clip(performance(SHORTEST), first)
+    make_clip(performance(scenes()[2]), other)
+    make_clip(performance(SHORTEST), second)
     assert first.read_bytes() == second.read_bytes()
     assert first.read_bytes() != other.read_bytes()
 
@@ -95,7 +95,7 @@ def test_same_scene_gives_the_same_bytes(tmp_path):
 def test_committed_clip_shows_and_says_what_its_scene_does(tmp_path):
     """A clip made now looks and sounds like the committed one, whatever version encoded that."""
     made, kept = tmp_path / "made.mp4", DEMO / "video" / f"{SHORTEST.name}.mp4"
-    make_clip(SHORTEST, made)
+    make_clip(performance(SHORTEST), made)
     frames = zip(shown(made), shown(kept), strict=True)
     assert max(np.abs(one.astype(int) - other).mean() for one, other in frames) < 2
     assert np.corrcoef(heard(made), heard(kept))[0, 1] > 0.99

@@ -86,7 +86,13 @@ class Encoder:
             arguments |= {"videos": [media.frames], "video_metadata": [media.metadata], "do_sample_frames": False}
             arguments |= self._adapter.video_arguments()
             if self._adapter.audio_in_video:
-                arguments |= {"fps": media.fps, "use_audio_in_video": modality == "audiovideo"}
+                arguments |= {"fps": media.fps, **self._sound_in_picture(together=modality == "audiovideo")}
         if media.waveform is not None:
             arguments |= {"audio": [media.waveform], "sampling_rate": media.sample_rate}
         return arguments
+
+    def _sound_in_picture(self, *, together: bool) -> dict[str, Any]:
+        """Say whether the sound is the picture's own, as the installed transformers wants to be told."""
+        if not hasattr(self._chat, "load_audio_from_video"):  # before 5.24 or so
+            return {"use_audio_in_video": together}
+        return {"load_audio_from_video": True, "audio_from_video_indices": [0]} if together else {}

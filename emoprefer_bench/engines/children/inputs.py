@@ -15,6 +15,7 @@ import numpy as np
 
 from emoprefer_bench.engines import families
 from emoprefer_bench.engines.adapters import split
+from emoprefer_bench.engines.children.operators import declare_operators
 from emoprefer_bench.reading.thinking import marks
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ def adapter_of(message: dict[str, Any]) -> tuple[Adapter, dict[str, Any]]:
 
 def chat_of(adapter: Adapter, model: str, **arguments: Any) -> Any:
     """Load what has the checkpoint's chat template: its processor, or its tokenizer where that is all it takes."""
+    if adapter.modalities != ("text",):
+        declare_operators()  # before transformers asks for pictures
     from transformers import AutoProcessor, AutoTokenizer
 
     chat_class: Any = AutoTokenizer if adapter.modalities == ("text",) else AutoProcessor
