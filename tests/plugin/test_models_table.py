@@ -14,7 +14,7 @@ from emoprefer_bench.engines.gpus import Gpus
 
 ROOT = Path(__file__).parents[2]
 KINDS = {"vllm": "vLLM", "transformers": "transformers", "openai": "OpenAI", "gemini": "Gemini", "listener": "its own"}
-PACKAGED = ("smollm2_135m", "listener")  # their model is the path of a package's file
+PACKAGED = ("qwen25omni_tiny", "qwen25omni_tiny_vllm", "smollm2_135m", "listener")  # their model is a path
 
 
 def _fixtures():
