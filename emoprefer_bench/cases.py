@@ -8,7 +8,8 @@ from typing import Literal, NotRequired, TypedDict, cast
 DIRECT = "direct"  # the prompt of a judge that takes none
 MEDIA = {"audio": {"audio"}, "video": {"video"}, "audiovideo": {"audio", "video"}, "text": set[str]()}
 SUBTITLE = "+subtitle"
-VARIANTS = BLIND, MISMATCHED = "blind", "mismatched"
+BLIND, MISMATCHED, SOUND_ALONE, PICTURE_ALONE = "blind", "mismatched", "sound-alone", "picture-alone"
+VARIANTS = BLIND, MISMATCHED, SOUND_ALONE, PICTURE_ALONE
 MODALITIES = tuple(media + suffix for media in MEDIA for suffix in ("", SUBTITLE))
 
 
@@ -24,8 +25,8 @@ class NamedCase(TypedDict):
 
     `prompt` is None for a judge that takes none. `modality` is one of MODALITIES, and None for a control, which looks
     at nothing but the two texts. `llm` is the text LLM of S3 and S4. `variant` is a run for comparison (blind,
-    mismatched) or a vote (rounds-vote, orders-vote, models-vote); None for the judge itself. The weights of a `closed`
-    model are not published.
+    mismatched, sound-alone, picture-alone) or a vote (rounds-vote, orders-vote, models-vote); None for the judge
+    itself. The weights of a `closed` model are not published.
     """
 
     id: str
@@ -43,8 +44,8 @@ class Case:
     """One row of the benchmark.
 
     `llm` names the text LLM of S3 and S4; `modality` is None for judges that get the two texts alone. A `variant` is a
-    run of the same judge for comparison: `blind` without the clip, or with a `mismatched` one. The weights of a
-    `closed` model are not published.
+    run of the same judge for comparison: `blind` without the clip, with a `mismatched` one, or with its sound or its
+    picture alone. The weights of a `closed` model are not published.
     """
 
     model: str

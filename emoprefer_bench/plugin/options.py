@@ -95,7 +95,11 @@ def add_options(parser: pytest.Parser) -> None:
 def _add_doubts(parser: pytest.Parser) -> None:
     """Add what tells a score from a shortcut or from noise."""
     add = parser.getgroup("emoprefer").addoption
-    add("--emoprefer-audit", action="store_true", help="also judge without the clip, and with the clip of another row")
+    add(
+        "--emoprefer-audit",
+        action="store_true",
+        help="also judge without the clip, with another row's, and with its sound or its picture alone",
+    )
     add(
         "--emoprefer-noise",
         metavar="N",

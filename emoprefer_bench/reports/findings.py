@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from emoprefer_bench.cases import MISMATCHED, SUBTITLE
+from emoprefer_bench.cases import BLIND, MISMATCHED, PICTURE_ALONE, SOUND_ALONE, SUBTITLE
 from emoprefer_bench.document.cases import is_scored
 from emoprefer_bench.reports.numbers import p, p_is, percent, points, points_interval
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from emoprefer_bench.document.types import Comparison, ComparisonKind, Decision, ReportedCase
 
 SURE = 0.05
+BEATS = "beats"
 WORDS = ("failed", "inconclusive", "warning", "improved")
 
 
@@ -40,12 +41,42 @@ def against_variants(cases: Sequence[ReportedCase], metric: str = "waf2") -> lis
     ]
 
 
+def audit(cases: Sequence[ReportedCase], metric: str = "waf2") -> list[str]:
+    """All that the audit says of each judge: what it goes by, and its score beside each of its variants'."""
+    return [line for case in cases for line in (*senses([case], metric), *against_variants([case], metric))]
+
+
+def senses(cases: Sequence[ReportedCase], metric: str = "waf2") -> list[str]:
+    """For each judge that was audited with one medium at a time a line: what its score goes by, as far as is shown."""
+    lines = []
+    for case in cases:
+        verdicts = {variant["against"]: _verdict(variant) for variant in _comparisons(case, "variant", metric)}
+        if SOUND_ALONE in verdicts and PICTURE_ALONE in verdicts:
+            lines.append(f"{case['id']} {_goes_by(verdicts)}")
+    return lines
+
+
+def _goes_by(verdicts: dict[str, str]) -> str:
+    """What a judge goes by, from how it compares with each of its variants."""
+    if any(verdicts.get(variant, BEATS) != BEATS for variant in (BLIND, MISMATCHED)):
+        return "goes by the texts, as far as these rows show: without the clip, or with another one, it scores no less"
+    sound, picture = (verdicts[variant] != BEATS for variant in (SOUND_ALONE, PICTURE_ALONE))
+    if sound and picture:
+        return "goes by what it hears and what it sees: either alone is enough"
+    if sound:
+        return "goes by what it hears: without the picture it scores no less, without the sound it does"
+    if picture:
+        return "goes by what it sees: without the sound it scores no less, without the picture it does"
+    return "goes by what it hears and what it sees: it needs both"
+
+
 def _taken(variant: str, case: ReportedCase) -> str:
     """What a variant's judge does not get of its own row."""
     subtitle = " and subtitle" if (case["modality"] or "").endswith(SUBTITLE) else ""
+    without = {SOUND_ALONE: "without picture", PICTURE_ALONE: "without sound"}
     if variant == MISMATCHED:
         return f"with another row's clip{subtitle}"
-    return f"without clip{subtitle}"
+    return without.get(variant) or f"without clip{subtitle}"
 
 
 def noise(cases: Sequence[ReportedCase]) -> list[str]:
@@ -164,7 +195,7 @@ def _verdict(comparison: Comparison) -> str:
     p, difference = comparison["p_two_sided"], comparison["difference"]
     if p is None or difference is None or p >= SURE:
         return "can't be told from"
-    return "beats" if difference > 0 else "is beaten by"
+    return BEATS if difference > 0 else "is beaten by"
 
 
 def _difference(comparison: Comparison) -> str:

@@ -37,7 +37,7 @@ def append_summary(document: Document, path: Path) -> None:
     judged = [case for case in document["cases"] if is_scored(case)]
     notes = [
         *findings.against_controls(judged),
-        *findings.against_variants(judged),
+        *findings.audit(judged),
         *findings.gate_lines(document["cases"]),
     ]
     text = markdown.render(document) + "".join(f"- {markdown.escaped(note)}\n" for note in notes)

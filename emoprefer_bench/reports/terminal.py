@@ -44,7 +44,7 @@ def render(document: Document, *, verbosity: int = 0, width: int = 100, failures
         warnings = [f"warning: {sentence}" for sentence in dataset.get("warnings", ())]
         blocks += ["\n".join([_head(name, dataset), *warnings]), *_tables(of_dataset, verbosity)]
         blocks += [_paper(document, name)] if verbosity > 0 else []
-        blocks += ["\n".join(findings.against_controls(of_dataset) + findings.against_variants(of_dataset))]
+        blocks += ["\n".join(findings.against_controls(of_dataset) + findings.audit(of_dataset))]
     blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []
     blocks += _costs(document["cases"]) if verbosity > 0 else []
     blocks += _not_run(document["cases"], width)

@@ -1,11 +1,11 @@
-"""The audit of a judge, how much of its score needs the clip: it judges again without one, and with another row's."""
+"""The audit of a judge, how much of its score needs the clip: it judges again without one, or with a part of it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.cases import BLIND, MISMATCHED, Case
+from emoprefer_bench.cases import BLIND, MISMATCHED, PICTURE_ALONE, SOUND_ALONE, SUBTITLE, Case
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 def variants_of(case: Case) -> list[Case]:
     """The variants of a judge's case: `blind`, which gets the two texts alone, and `mismatched`.
 
-    None for a judge that neither hears nor sees the clip.
+    And where it hears and sees, one of each alone, with the subtitle that it is told. None for a judge that neither
+    hears nor sees the clip.
     """
     if not (case.sound or case.picture):
         return []
-    return [replace(case, variant=BLIND, modality="text"), replace(case, variant=MISMATCHED)]
+    whole = [replace(case, variant=BLIND, modality="text"), replace(case, variant=MISMATCHED)]
+    if not (case.sound and case.picture):
+        return whole
+    told = SUBTITLE if case.subtitles else ""
+    alone = ((SOUND_ALONE, "audio"), (PICTURE_ALONE, "video"))
+    return [*whole, *(replace(case, variant=variant, modality=media + told) for variant, media in alone)]
 
 
 def mismatched(pairs: Sequence[Pair]) -> list[Pair]:

@@ -8,8 +8,9 @@ from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import EXCHANGED, Clip, Pair
 from emoprefer_bench.reports import findings
 from emoprefer_bench.scoring import controls
-from emoprefer_bench.scoring.comparisons import METRICS, compared, rounds_of
+from emoprefer_bench.scoring.comparisons import METRICS, compared, rounds_of, with_variants
 from emoprefer_bench.scoring.comparisons import Rows as RowsOf
+from emoprefer_bench.trial.variants import variants_of
 
 LABELS = ["a1", "a2"] * 15
 TEXTS = ("one", "one two")
@@ -138,3 +139,28 @@ def test_policies_and_bounds_stand_in_the_report():
     assert policies["half", "wrong"] == pytest.approx(28.5 / 30)
     assert policies["dropped", "dropped"] == 1.0
     assert found["bounds"]["strict"]["acc2"] == {"worst": pytest.approx(28 / 30), "best": pytest.approx(29 / 30)}
+
+
+WRONG = [EXCHANGED[label] for label in LABELS]
+
+
+@pytest.mark.parametrize(
+    ("blind", "sound", "picture", "said"),
+    [
+        (WRONG, LABELS, LABELS, "goes by what it hears and what it sees: either alone is enough"),
+        (WRONG, WRONG, WRONG, "goes by what it hears and what it sees: it needs both"),
+        (WRONG, LABELS, WRONG, "goes by what it hears: without the picture it scores no less"),
+        (WRONG, WRONG, LABELS, "goes by what it sees: without the sound it scores no less"),
+        (LABELS, WRONG, LABELS, "goes by the texts, as far as these rows show"),
+    ],
+)
+def test_the_audit_says_what_a_judge_goes_by(blind, sound, picture, said):
+    """A judge that is right, and one run of it for each thing that is taken away."""
+    whole = Case("m", "S1", "toy", "audiovideo")
+    runs = [whole, *variants_of(whole)]
+    said_by = (LABELS, blind, blind, sound, picture)
+    cases = [case(run, pairs(), verdicts) for run, verdicts in zip(runs, said_by, strict=True)]
+    with_variants(cases, {"toy": Dataset("toy", pairs()).described()})
+    lines = findings.senses(cases)
+    assert len(lines) == 1
+    assert lines[0].startswith(f"m-S1-toy {said}")

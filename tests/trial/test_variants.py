@@ -135,9 +135,12 @@ def test_every_clip_is_exchanged_for_another_and_used_once(rows):
 
 def test_variants_say_what_they_are():
     """In their id and in the report."""
-    blind, other = variants_of(Case("m", "S3", "toy", "audiovideo+subtitle", "llm"))
+    blind, other, sound, picture = variants_of(Case("m", "S3", "toy", "audiovideo+subtitle", "llm"))
     assert (blind.id, blind.variant, blind.modality, blind.llm) == ("m-S3-toy-blind", BLIND, "text", "llm")
     assert (other.id, other.modality) == ("m-S3-toy-mismatched", "audiovideo+subtitle")
+    assert (sound.id, sound.modality) == ("m-S3-toy-sound-alone", "audio+subtitle")
+    assert (picture.id, picture.modality) == ("m-S3-toy-picture-alone", "video+subtitle")
+    assert [case.variant for case in variants_of(Case("m", "S1", "toy", "audio"))] == [BLIND, "mismatched"]
     assert variants_of(Case("m", "S1", "toy", "text+subtitle")) == []
     assert variants_of(Case("longer", "direct", "toy")) == []
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-EXAM_ROWS = 20
+EXAM_ROWS = 60
 PERCEIVED: tuple[Modality, ...] = ("audiovideo", "audio", "video")
 SHORT = {"audiovideo": "av", "audio": "a", "video": "v", "text": "t"}
 
@@ -133,7 +133,11 @@ class School:
         return losses
 
     def _examine(self, stage: Stage) -> None:
-        """Tell how often the answer to a question about a scene never seen is the right one."""
+        """Tell how often the answer to a question about a scene never seen is the right one.
+
+        And how often the right one of two descriptions is likelier: by what the clip adds to it, and (in brackets) as
+        it is with the clip.
+        """
         self.model.eval()
         exam = Exam(self.model, self._exam, self._prompts)
         scores = [
@@ -141,6 +145,11 @@ class School:
             for kind in stage.examined
             for modality in PERCEIVED
         ]
+        if "judge" in stage.examined:
+            likelier = ((modality, exam.likelier(modality, EXAM_ROWS)) for modality in PERCEIVED)
+            scores += [
+                f"{SHORT[modality]}.likelier {gained:.2f} ({given:.2f})" for modality, (gained, given) in likelier
+            ]
         self._tell(f"{stage.name}, on scenes never seen: {'  '.join(scores)}")
 
     def _wait(self) -> None:

@@ -45,6 +45,7 @@ BRIEF: Recipes = {("brief",) * 8: 1}
 WRITING: tuple[Kind, ...] = ("account", "account", "account", "description", "description", "description")
 JUDGING: Recipes = {("judge",) * 6: 0.45, ("judge_described",) * 6: 0.22, WRITING: 0.25, ("pair",) * 6: 0.08}
 POLISHING: Recipes = {("judge",) * 6: 0.4, ("judge_described",) * 6: 0.2, WRITING: 0.2, ("pair",) * 6: 0.2}
+FINISHING: Recipes = {("judge",) * 6: 0.4, ("judge_described",) * 6: 0.2, WRITING: 0.3, ("pair",) * 6: 0.1}
 UNSEEN: Recipes = {("description",) * 6: 0.3, ("compare",) * 6: 0.5, ("judge",) * 6: 0.2}
 
 STAGES = (
@@ -75,7 +76,7 @@ STAGES = (
         ("account", "judge", "judge_described"),
     ),
     Stage(
-        "polishing", 170, 24, 1.8e-3, 0.4,
+        "polishing", 400, 24, 1.8e-3, 0.4,
         {
             "audiovideo": (0.38, POLISHING),
             "audio": (0.18, POLISHING),
@@ -83,5 +84,15 @@ STAGES = (
             "text": (0.2, UNSEEN),
         },
         ("judge", "judge_described"),
+    ),
+    Stage(
+        "finishing", 500, 24, 1.5e-3, 0.5,
+        {
+            "audiovideo": (0.38, FINISHING),
+            "audio": (0.2, FINISHING),
+            "video": (0.22, FINISHING),
+            "text": (0.2, UNSEEN),
+        },
+        ("account", "judge", "judge_described"),
     ),
 )  # fmt: skip
