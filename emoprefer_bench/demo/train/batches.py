@@ -200,14 +200,14 @@ def _positions(pack: Pack, ids: torch.Tensor, model: Any) -> torch.Tensor:
     if clip is None:
         return torch.arange(len(ids)).expand(3, -1)
     sees, hears = "video" in modality, "audio" in modality
-    positions, _ = model.get_rope_index(
+    positions: torch.Tensor = model.get_rope_index(
         ids[None],
         video_grid_thw=clip.picture.grid if sees else None,
         attention_mask=torch.ones_like(ids)[None],
         use_audio_in_video=sees and hears,
         audio_seqlens=torch.tensor([clip.sound.spectrum.shape[1]]) if hears else None,
         second_per_grids=clip.picture.seconds if sees else None,
-    )
+    )[0]
     return positions[:, 0]
 
 

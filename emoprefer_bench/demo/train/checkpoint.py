@@ -137,7 +137,7 @@ def _tokenizer(teacher: Teacher) -> transformers.Qwen2Tokenizer:
     learned = json.loads(learner.to_str())["model"]
     tokenizer = transformers.Qwen2Tokenizer(
         vocab=learned["vocab"],
-        merges=[(first, second) for first, second in learned["merges"]],
+        merges=[tuple(pair) for pair in learned["merges"]],  # type: ignore[misc]  # pairs, whatever its types say
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
         extra_special_tokens=PLACES,

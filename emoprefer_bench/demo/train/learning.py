@@ -265,7 +265,9 @@ def answer_losses(
     packs, places, ids, answers = batch.answers.T
     logits = model.lm_head(understood(model, batch)[packs, places])
     means = mean_by(answers, cross_entropy(logits, ids, reduction="none"), len(batch.kinds))
-    losses = {kind: means[[other == kind for other in batch.kinds]] for kind in dict.fromkeys(batch.kinds)}
+    losses: dict[str, torch.Tensor] = {
+        kind: means[[other == kind for other in batch.kinds]] for kind in dict.fromkeys(batch.kinds)
+    }
     fit, slot = readers.matches(batch)
     told, verdict = READERS_SHARE * readers.losses(batch), verdicts * readers.verdicts(batch)
     return {**losses, "told": told, "match": matches * fit, "slot": slots * slot, "verdict": verdict}

@@ -163,6 +163,7 @@ def _chunks(media: Media) -> list[tuple[int, int]]:
 
 def question(clip: Path, folder: Path) -> dict[str, Any]:
     """Return a question with sound and picture of a clip, decoded into files of the folder, as an engine gets it."""
+    assert ADAPTER.plan is not None
     decoded = decode(clip, None, ADAPTER.plan, picture=True, sound=True)
     fields = asdict(replace(decoded, frames=None, waveform=None))
     for name in ("frames", "waveform"):
