@@ -114,12 +114,16 @@ def test_a_spoilt_clip_costs_points(judge, modality, change):
         pytest.param("video", with_frames(lambda frames: frames[::-1]), id="backwards"),
         pytest.param("video", half_the_frames, id="half the frames"),
         pytest.param("audiovideo", half_the_frames, id="half the frames, with sound"),
-        pytest.param("audiovideo", with_sound(np.zeros_like), id="without sound"),
     ],
 )
 def test_what_changes_no_face_and_no_voice_costs_little(judge, modality, change):
     """An expression is the same backwards and at half the rate, and the face suffices: this judge can't tell these."""
     assert judge.score(SOME, modality, change) >= judge.score(SOME, modality) - 15
+
+
+def test_silence_is_no_voice(judge):
+    """Silence in place of the voice costs points, since no scene was silent, and the face still tells more than chance."""
+    assert 65 <= judge.score(SOME, change=with_sound(np.zeros_like)) <= 95
 
 
 def test_sound_and_picture_both_count(judge):
@@ -153,9 +157,15 @@ def test_a_batch_changes_no_verdict(judge):
     assert judge.verdicts(SOME[:8], at_once=1) == judge.verdicts(SOME[:8])
 
 
-@pytest.mark.parametrize(("layout", "rate"), [("stereo", 16000), ("mono", 44100), ("5.1", 48000)])
-def test_the_same_sound_in_other_files_gives_the_same_verdicts(judge, tmp_path, layout, rate):
-    """The same sound in every channel, or at another rate, is no other voice."""
-    copies = {row.clip: remixed(row.clip, tmp_path / row.clip.name, layout, rate) for row in SOME}
+@pytest.mark.parametrize(
+    ("layout", "rate", "codec"),
+    [("stereo", 16000, "aac"), ("mono", 44100, "aac"), ("stereo", 44100, "flac"), ("5.1", 48000, "flac")],
+)
+def test_the_same_sound_in_other_files_gives_the_same_verdicts(judge, tmp_path, layout, rate, codec):
+    """The same sound in every channel, or at another rate, is no other voice.
+
+    5.1 is kept whole: AAC leaves out most of the channel for effects, which makes the mean 1.4 dB fainter.
+    """
+    copies = {row.clip: remixed(row.clip, tmp_path / row.clip.name, layout, rate, codec) for row in SOME}
     copied = [replace(row, clip=copies[row.clip]) for row in SOME]
     assert judge.score(copied, "audio") == pytest.approx(judge.score(SOME, "audio"), abs=4)

@@ -141,8 +141,12 @@ def half_the_frames(decoded: Decoded) -> Decoded:
     )
 
 
-def remixed(source: Path, target: Path, layout: str, rate: int) -> Path:
-    """Copy a clip with its sound in every channel of a layout, at another rate; its picture stays as it is."""
+def remixed(source: Path, target: Path, layout: str, rate: int, codec: str = "aac") -> Path:
+    """Copy a clip with its sound in every channel of a layout, at another rate; its picture stays as it is.
+
+    What FLAC keeps goes into Matroska, which the copy's name then says.
+    """
+    target = target.with_suffix(".mkv" if codec == "flac" else ".mp4")
     sound = decode(source, None, PLAN, picture=False, sound=True).waveform
     mono = av.AudioFrame.from_ndarray(sound[None], "flt", "mono")
     mono.sample_rate = PLAN.sample_rate
@@ -150,7 +154,8 @@ def remixed(source: Path, target: Path, layout: str, rate: int) -> Path:
     parts = [part.to_ndarray() for part in (*resampler.resample(mono), *resampler.resample(None))]
     with av.open(str(source)) as given, av.open(str(target), "w") as made:
         picture = made.add_stream_from_template(given.streams.video[0])
-        track = made.add_stream("aac", rate=rate, layout=layout, options={"b": "256000"})
+        options = {"b": "256000"} if codec == "aac" else {}
+        track = made.add_stream(codec, rate=rate, layout=layout, options=options)
         for packet in given.demux(given.streams.video[0]):
             if packet.dts is not None:
                 packet.stream = picture
@@ -158,7 +163,7 @@ def remixed(source: Path, target: Path, layout: str, rate: int) -> Path:
         channels = av.AudioLayout(layout).nb_channels
         frame = av.AudioFrame.from_ndarray(np.repeat(np.concatenate(parts, axis=1), channels, axis=0), "fltp", layout)
         frame.sample_rate, frame.pts = rate, 0
-        cut = av.AudioResampler("fltp", layout, rate, frame_size=1024)
+        cut = av.AudioResampler("fltp" if codec == "aac" else "s16", layout, rate, frame_size=1024)
         for portion in (*cut.resample(frame), *cut.resample(None), None):
             made.mux(track.encode(portion))
     return target
