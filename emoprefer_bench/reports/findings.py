@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SURE = 0.05
 BEATS = "beats"
+NOTHING = "these rows show no loss"
 WORDS = ("failed", "inconclusive", "warning", "improved")
 
 
@@ -58,15 +59,17 @@ def senses(cases: Sequence[ReportedCase], metric: str = "waf2") -> list[str]:
 
 def _goes_by(verdicts: dict[str, str]) -> str:
     """What a judge goes by, from how it compares with each of its variants."""
-    if any(verdicts.get(variant, BEATS) != BEATS for variant in (BLIND, MISMATCHED)):
-        return "goes by the texts, as far as these rows show: without the clip, or with another one, it scores no less"
+    if verdicts.get(BLIND, BEATS) != BEATS:
+        return f"goes by the texts: without the clip {NOTHING}"
+    if verdicts.get(MISMATCHED, BEATS) != BEATS:
+        return f"goes by having a clip, and not by which: with another one {NOTHING}"
     sound, picture = (verdicts[variant] != BEATS for variant in (SOUND_ALONE, PICTURE_ALONE))
     if sound and picture:
-        return "goes by what it hears and what it sees: either alone is enough"
+        return f"goes by what it hears and what it sees: with either alone {NOTHING}"
     if sound:
-        return "goes by what it hears: without the picture it scores no less, without the sound it does"
+        return f"goes by what it hears: without the picture {NOTHING}"
     if picture:
-        return "goes by what it sees: without the sound it scores no less, without the picture it does"
+        return f"goes by what it sees: without the sound {NOTHING}"
     return "goes by what it hears and what it sees: it needs both"
 
 

@@ -122,7 +122,7 @@ def test_what_changes_no_face_and_no_voice_costs_little(judge, modality, change)
 
 
 def test_silence_is_no_voice(judge):
-    """Silence in place of the voice costs points, since no scene was silent, and the face still tells more than chance."""
+    """Silence in place of the voice costs points, for no scene was silent; the face still tells more than chance."""
     assert 65 <= judge.score(SOME, change=with_sound(np.zeros_like)) <= 95
 
 

@@ -45,10 +45,10 @@ def _always_first(weights, words):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        pytest.param(lambda *_: None, "either alone is enough", id="whole"),
-        pytest.param(_deaf, "goes by what it sees: without the sound it scores no less", id="deaf"),
-        pytest.param(_blind, "goes by what it hears: without the picture it scores no less", id="blind"),
-        pytest.param(_always_first, "goes by the texts, as far as these rows show", id="always first"),
+        pytest.param(lambda *_: None, "goes by what it hears and what it sees: with either alone", id="whole"),
+        pytest.param(_deaf, "goes by what it sees: without the sound", id="deaf"),
+        pytest.param(_blind, "goes by what it hears: without the picture", id="blind"),
+        pytest.param(_always_first, "goes by the texts: without the clip", id="always first"),
     ],
 )
 def test_the_audit_names_what_a_judge_is(bench, damage, said):

@@ -145,20 +145,21 @@ WRONG = [EXCHANGED[label] for label in LABELS]
 
 
 @pytest.mark.parametrize(
-    ("blind", "sound", "picture", "said"),
+    ("blind", "other", "sound", "picture", "said"),
     [
-        (WRONG, LABELS, LABELS, "goes by what it hears and what it sees: either alone is enough"),
-        (WRONG, WRONG, WRONG, "goes by what it hears and what it sees: it needs both"),
-        (WRONG, LABELS, WRONG, "goes by what it hears: without the picture it scores no less"),
-        (WRONG, WRONG, LABELS, "goes by what it sees: without the sound it scores no less"),
-        (LABELS, WRONG, LABELS, "goes by the texts, as far as these rows show"),
+        (WRONG, WRONG, LABELS, LABELS, "goes by what it hears and what it sees: with either alone"),
+        (WRONG, WRONG, WRONG, WRONG, "goes by what it hears and what it sees: it needs both"),
+        (WRONG, WRONG, LABELS, WRONG, "goes by what it hears: without the picture"),
+        (WRONG, WRONG, WRONG, LABELS, "goes by what it sees: without the sound"),
+        (WRONG, LABELS, WRONG, WRONG, "goes by having a clip, and not by which"),
+        (LABELS, WRONG, WRONG, LABELS, "goes by the texts: without the clip"),
     ],
 )
-def test_the_audit_says_what_a_judge_goes_by(blind, sound, picture, said):
+def test_the_audit_says_what_a_judge_goes_by(blind, other, sound, picture, said):
     """A judge that is right, and one run of it for each thing that is taken away."""
     whole = Case("m", "S1", "toy", "audiovideo")
     runs = [whole, *variants_of(whole)]
-    said_by = (LABELS, blind, blind, sound, picture)
+    said_by = (LABELS, blind, other, sound, picture)
     cases = [case(run, pairs(), verdicts) for run, verdicts in zip(runs, said_by, strict=True)]
     with_variants(cases, {"toy": Dataset("toy", pairs()).described()})
     lines = findings.senses(cases)
