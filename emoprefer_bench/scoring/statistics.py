@@ -239,7 +239,7 @@ def _p_by_either_look(
     known = scale > _ROUNDING
 
     def greater(drops: Floats) -> Floats:
-        return (drops[..., known] / scale[known]).max(-1, initial=-np.inf)
+        return np.asarray((drops[..., known] / scale[known]).max(-1, initial=-np.inf))
 
     return _share_as_extreme(greater(null), float(greater(observed)))
 

@@ -38,6 +38,18 @@ class TestCollate:
         rows = [row([5, 6], pixels=torch.ones(3, 4)), row([7], pixels=torch.zeros(2, 4))]
         assert collate(rows, pad_id=0)["pixels"].sum(1).tolist() == [4, 4, 4, 0, 0]
 
+    def test_spectra_are_padded_at_the_right(self):
+        """A short sound beside a longer one: nothing behind it, and its mask says so, even as wide as the prompt."""
+        sounds = [
+            row([5, 6, 7], input_features=torch.ones(1, 2, width), feature_attention_mask=torch.ones(1, width))
+            for width in (3, 5)
+        ]
+        assert joinable(sounds[0]) == joinable(sounds[1])
+        batch = collate(sounds, pad_id=0)
+        assert batch["feature_attention_mask"].tolist() == [[1, 1, 1, 0, 0], [1] * 5]
+        assert batch["input_features"].sum((1, 2)).tolist() == [6, 10]
+        assert batch["input_features"][0, :, 3:].sum() == 0
+
     def test_rows_of_other_shapes_are_told_apart(self):
         """Frames of another size, or no frames, can't be joined; another number of tokens or patches can."""
         first = row([5, 6], pixels=torch.ones(3, 4))

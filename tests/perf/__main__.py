@@ -5,12 +5,14 @@ from __future__ import annotations
 import collection
 import engines
 import memory
+import preparation
 
 CLIPS = 40
 
 if __name__ == "__main__":
     collection.main()
     memory.main()
+    preparation.main()
     for kind in ("transformers", "vllm"):
         engines.overhead(kind, CLIPS, 5)
     for kind in ("transformers", "vllm"):

@@ -14,6 +14,8 @@ import torch
 from emoprefer_bench.engines.children.inputs import Media, Prompter, media_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emoprefer_bench.engines.adapters import Adapter
 
 KEPT_CLIPS = 8
@@ -44,6 +46,28 @@ class Remembering:
         return getattr(self._processor, name)
 
 
+class ShortSpectra:
+    """A feature extractor of Whisper's kind that pads a sound as far as its last window reaches, not to 300 seconds.
+
+    The numbers of the sound's own frames are the same to the bit, and the mask, which Qwen's Omni models go by, hides
+    the rest. Models that take a spectrum of fixed width, such as Qwen2-Audio, keep theirs.
+    """
+
+    def __init__(self, extractor: Any) -> None:
+        self._extractor = extractor
+
+    def __call__(self, sounds: Sequence[Any], **kwargs: Any) -> Any:
+        """Return the spectra of waveforms, padded to the longest of them."""
+        hop = self._extractor.hop_length
+        samples = max(map(len, sounds)) + self._extractor.n_fft
+        width = min(-(-samples // hop) * hop, self._extractor.n_samples)
+        return self._extractor(sounds, **{**kwargs, "max_length": width})
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the extractor in all else."""
+        return getattr(self._extractor, name)
+
+
 class Encoder:
     """Turns a question into the tensors of a batch of one.
 
@@ -56,6 +80,8 @@ class Encoder:
         self._chat = chat
         self._prompter = Prompter(adapter, chat)
         self._remembering: list[Remembering] = []
+        if adapter.audio_in_video:
+            chat.feature_extractor = ShortSpectra(chat.feature_extractor)
         for part in ("image_processor", "video_processor", "feature_extractor"):
             if hasattr(chat, part):
                 self._remembering.append(Remembering(getattr(chat, part)))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from emoprefer_bench.protocol.worker import Ask
 
 
+SPECTRA = ("input_features", "feature_attention_mask")
+"""What goes by time in its last dimension: as wide as the sound is long, and padded at the right."""
+
+
 def take_alike(waiting: list[Ask], limit: int) -> list[Ask]:
     """Take up to `limit` questions out of `waiting` that can go through the model together, the oldest among them.
 
@@ -39,13 +43,17 @@ def take_alike(waiting: list[Ask], limit: int) -> list[Ask]:
 def collate(rows: Sequence[Mapping[str, torch.Tensor]], pad_id: int) -> dict[str, torch.Tensor]:
     """Join encoded prompts, each a batch of one, into one batch: what goes by token is padded at the left.
 
-    Media tensors are joined along their first dimension, where every processor puts clips (or patches of clips).
+    Media tensors are joined along their first dimension, where every processor puts clips (or patches of clips);
+    spectra of sounds that take longer or shorter are padded at the right, where their mask says that nothing is.
     """
     width = max(row["input_ids"].shape[1] for row in rows)
     batch: dict[str, torch.Tensor] = {}
     for name, value in rows[0].items():
         values = [row[name] for row in rows]
-        if value.shape == rows[0]["input_ids"].shape:
+        if name in SPECTRA:
+            longest = max(row.shape[-1] for row in values)
+            values = [torch.nn.functional.pad(row, (0, longest - row.shape[-1])) for row in values]
+        elif value.shape == rows[0]["input_ids"].shape:
             filler = pad_id if name == "input_ids" else 0
             values = [torch.nn.functional.pad(row, (width - row.shape[1], 0), value=filler) for row in values]
         batch[name] = torch.cat(values)
@@ -55,7 +63,8 @@ def collate(rows: Sequence[Mapping[str, torch.Tensor]], pad_id: int) -> dict[str
 def joinable(row: Mapping[str, torch.Tensor]) -> tuple[tuple[str, torch.Size], ...]:
     """Return what must be equal for rows to be joined by `collate`: the shapes of their media."""
     by_token = row["input_ids"].shape
-    return tuple((name, value.shape[1:]) for name, value in sorted(row.items()) if value.shape != by_token)
+    media = [(name, value) for name, value in sorted(row.items()) if name in SPECTRA or value.shape != by_token]
+    return tuple((name, value.shape[1:-1] if name in SPECTRA else value.shape[1:]) for name, value in media)
 
 
 class Draw(LogitsProcessor):
