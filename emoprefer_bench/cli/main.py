@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -107,7 +108,8 @@ def _report(chosen: argparse.Namespace) -> int:
         if target:
             _write(target, form.render(document))
     if not any((chosen.html, chosen.markdown, chosen.latex, chosen.csv)):
-        sys.stdout.write(terminal.render(document, verbosity=chosen.verbose) + "\n")
+        width = shutil.get_terminal_size().columns
+        sys.stdout.write(terminal.render(document, verbosity=chosen.verbose, width=width) + "\n")
     return 0
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from emoprefer_bench.document import cases
 from emoprefer_bench.plugin import options, private
-from emoprefer_bench.plugin.stash import pack_of
+from emoprefer_bench.plugin.stash import DATASETS, pack_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from _pytest.terminal import TerminalReporter
 
@@ -27,6 +27,8 @@ class Collector:
         self._config = config
         self._gating = gating
         self._cases: dict[str, ReportedCase] = {}
+        self._tests: dict[str, str] = {}  # of each case, by its id
+        self._order: dict[str, int] = {}  # in which tests were collected
         self._datasets: dict[str, Dataset] = {}
         self._document: Document | None = None
         self._notes: list[str] = []
@@ -41,11 +43,21 @@ class Collector:
         self._datasets[dataset["name"]] = dataset
         self._cases[case["id"]] = cases.ended(case, outcome, reason)
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note the order of the tests, which is that of the cases in the report."""
+        self._order = {item.nodeid: place for place, item in enumerate(session.items)}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note it where xdist's workers collect: they report in whatever order they finish."""
+        self._order = {nodeid: place for place, nodeid in enumerate(ids)}
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the result that a test report carries, or why there is none."""
         named = getattr(report, "emoprefer_case", None)
         if named is None or report.when == "teardown":
             return
+        self._tests[named["id"]] = report.nodeid
         self._notes += [note for note in getattr(report, "emoprefer_notes", ()) if note not in self._notes]
         reason = _reason(report) if report.outcome != "passed" else None
         if carried := getattr(report, "emoprefer", None):
@@ -60,6 +72,7 @@ class Collector:
         overlooked = self._gating.overlooked(session, self._cases)
         self._cases |= {case["id"]: case for case in overlooked}
         if self._cases:
+            self._sort()
             self._derive()
             document = self._document = self._build()
             document["complete"] &= session.exitstatus != pytest.ExitCode.INTERRUPTED
@@ -73,6 +86,13 @@ class Collector:
             self._notes += [decision["message"] for case in overlooked for decision in case.get("gate", ())]
             self._show_notes()
         return (yield)
+
+    def _sort(self) -> None:
+        """Put cases and data sets into the order of collection, in whatever order they came."""
+        by_test = sorted(self._cases, key=lambda name: self._order.get(self._tests.get(name, ""), len(self._order)))
+        self._cases = {name: self._cases[name] for name in by_test}
+        known = [name for name in self._config.stash[DATASETS] if name in self._datasets]
+        self._datasets = {name: self._datasets[name] for name in (*known, *self._datasets)}
 
     def _build(self) -> Document:
         """The document of the run."""

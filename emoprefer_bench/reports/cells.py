@@ -15,22 +15,25 @@ if TYPE_CHECKING:
 PAPER_METRICS = ("waf2", "acc2", "waf3", "acc3", "swap")
 
 
-def judges(cases: Sequence[ReportedCase]) -> list[str]:
-    """What each case's judge is called in a table: what tells rows apart is said, and nothing else."""
+def judges(cases: Sequence[ReportedCase], *, controls: bool = True) -> list[str]:
+    """What each case's judge is called in a table: what tells rows apart is said, and nothing else.
+
+    `controls` are said to be some, unless the table shows it otherwise.
+    """
     alike: dict[tuple[str, str | None, str | None], list[ReportedCase]] = {}
     for case in cases:
         alike.setdefault(_row(case), []).append(case)
-    return [_judge(case, alike[_row(case)]) for case in cases]
+    return [_judge(case, alike[_row(case)], controls=controls) for case in cases]
 
 
-def score(case: ReportedCase, metric: str, *, with_interval: bool = False) -> str:
+def score(case: ReportedCase, metric: str, *, with_interval: bool = False, with_spread: bool = True) -> str:
     """A score as a cell: a dash for what failed or was drawn by lot, and no number for what is so by construction."""
     if is_drawn(case) and metric != "answered":
         return numbers.NONE
     if is_scored(case):
         if case.get("variant") == "orders-vote" and metric in ("swap", "strict_swap"):
             return "by design"
-        return numbers.score(case["scores"][metric], with_interval=with_interval)
+        return numbers.score(case["scores"][metric], with_interval=with_interval, with_spread=with_spread)
     read = case.get("provenance")
     if metric == "answered" and read and sum(read.values()):
         return numbers.percent(read.get("parsed", 0) / sum(read.values()))
@@ -41,8 +44,8 @@ def _row(case: ReportedCase) -> tuple[str, str | None, str | None]:
     return case["model"], case["prompt"], case.get("variant")
 
 
-def _judge(case: ReportedCase, alike: Sequence[ReportedCase]) -> str:
-    remarks = ["control"] if is_control(case) else []
+def _judge(case: ReportedCase, alike: Sequence[ReportedCase], *, controls: bool) -> str:
+    remarks = ["control"] if controls and is_control(case) else []
     if len({peer["modality"] for peer in alike}) > 1:
         remarks.append(case["modality"] or "texts")
     if len({peer["llm"] for peer in alike}) > 1:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from emoprefer_bench.document.cases import is_scored, scored
 from emoprefer_bench.document.rows import clip_of, has_verdicts, shared_rows, verdicts
 from emoprefer_bench.pairs import shown_row
 from emoprefer_bench.printable import printable
-from emoprefer_bench.reports import cells, numbers
+from emoprefer_bench.reports import cells, grids, numbers
 from emoprefer_bench.scoring import statistics
 
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ def render(before: Document, after: Document, metrics: Sequence[str] = METRICS) 
             continue
         of_dataset = changes(before, after, name, metrics)
         about = _about(name, before["datasets"][name], after["datasets"][name])
-        blocks += [about, _table(of_dataset, metrics), _flips(of_dataset)]
+        blocks += [about, _table(name, of_dataset, metrics), _flips(of_dataset)]
     blocks.append(_alone(before, after))
     return printable("\n\n".join(block for block in blocks if block))
 
@@ -92,16 +90,15 @@ def _about(name: str, before: Dataset, after: Dataset) -> str:
     )
 
 
-def _table(of_dataset: list[CaseChange], metrics: Sequence[str]) -> str:
+def _table(dataset: str, of_dataset: list[CaseChange], metrics: Sequence[str]) -> str:
     rows = [
-        [change.id if metric == metrics[0] else "", metric, *_cells(change.differences[metric])]
+        [f"{change.id.replace(f'-{dataset}', '', 1)} {metric}", *_cells(change.differences[metric])]
         for change in of_dataset
         for metric in metrics
         if metric in change.differences
     ]
-    heads = ["case", "metric", "before", "after", "difference", "95% interval", "p"]
-    align = ["left", "left", *["right"] * (len(heads) - 2)]
-    return tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=align) if rows else ""
+    heads = ["", "before", "after", "change", "95% interval", "p"]
+    return grids.grid(heads, rows, left=1) if rows else ""
 
 
 def _cells(difference: Difference) -> list[str]:

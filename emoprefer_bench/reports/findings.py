@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from emoprefer_bench.cases import BLIND, MISMATCHED, PICTURE_ALONE, SOUND_ALONE, SUBTITLE
-from emoprefer_bench.document.cases import is_scored
+from emoprefer_bench.document.cases import is_control, is_scored
+from emoprefer_bench.reports.grids import grid
 from emoprefer_bench.reports.numbers import p, p_is, percent, points, points_interval
 
 if TYPE_CHECKING:
@@ -21,13 +20,20 @@ WORDS = ("failed", "inconclusive", "warning", "improved")
 
 
 def against_controls(cases: Sequence[ReportedCase], metric: str = "waf2") -> list[str]:
-    """For each judge one line: whether it beats the best control on the same rows, by how much, and how surely."""
+    """For each judge one line: whether it beats the best control on the same rows, by how much, and how surely.
+
+    Of the controls, those count that are among the cases. Where there are none, all count, though no table shows them,
+    and the line says what the best of them is.
+    """
+    shown = {case["model"] for case in cases if is_scored(case) and is_control(case)}
     lines = []
     for case in cases:
         known = [control for control in _comparisons(case, "control", metric) if control["difference"] is not None]
+        known = [control for control in known if control["against"] in shown] or known
         if known:
             best = max(known, key=lambda control: control["other"] or 0.0)
-            lines.append(f"{case['id']} {_verdict(best)} {best['against']}: {_difference(best)}")
+            named = best["against"] if best["against"] in shown else f"the control {best['against']}"
+            lines.append(f"{case['id']} {_verdict(best)} {named}: {_difference(best)}")
     return lines
 
 
@@ -116,10 +122,11 @@ def restarts(cases: Sequence[ReportedCase]) -> list[str]:
 
 
 def deltas(cases: Sequence[ReportedCase], metrics: tuple[str, ...] = ("waf2", "acc2", "swap")) -> str:
-    """A table of what changed since the baseline; empty where nothing was compared."""
+    """A table of what judges' scores were in the baseline; empty where nothing was compared. Controls can't change."""
     compared = [
         (case, comparison)
         for case in cases
+        if is_scored(case) and not is_control(case)
         for metric in metrics
         for comparison in _comparisons(case, "baseline", metric)
     ]
@@ -127,10 +134,7 @@ def deltas(cases: Sequence[ReportedCase], metrics: tuple[str, ...] = ("waf2", "a
         return ""
     rows = [
         [
-            case["model"],
-            case["prompt"] or "-",
-            case["dataset"],
-            comparison["metric"],
+            f"{case['id']} {comparison['metric']}",
             percent(comparison["other"]),
             percent(comparison["score"]),
             points(comparison["difference"]),
@@ -139,10 +143,8 @@ def deltas(cases: Sequence[ReportedCase], metrics: tuple[str, ...] = ("waf2", "a
         ]
         for case, comparison in compared
     ]
-    heads = ["judge", "prompt", "data set", "metric", "before", "after", "difference", "95% interval", "p"]
-    sides = [*["left"] * 4, *["right"] * 5]
-    table = tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=sides)
-    return f"compared with the baseline {compared[0][1]['against']}\n{table}"
+    heads = ["", "before", "after", "change", "95% interval", "p"]
+    return f"compared with the baseline {compared[0][1]['against']}\n{grid(heads, rows, left=1)}"
 
 
 def gates(cases: Sequence[ReportedCase], *, above: bool = False) -> str:

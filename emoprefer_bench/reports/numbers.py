@@ -46,10 +46,10 @@ def p_is(value: float | None) -> str:
     return f"p < {cell[1:]}" if cell.startswith("<") else f"p = {cell}"
 
 
-def score(value: Score, *, with_interval: bool = False) -> str:
+def score(value: Score, *, with_interval: bool = False, with_spread: bool = True) -> str:
     """A score in percent: its mean, the standard deviation where there were several rounds, and its interval."""
     if value["mean"] is None:
         return NONE
-    spread = "" if value["sd"] is None else f"±{percent(value['sd'])}"
+    spread = "" if value["sd"] is None or not with_spread else f"±{percent(value['sd'])}"
     bounds = f" {interval(value['interval'])}" if with_interval and value["interval"] else ""
     return f"{percent(value['mean'])}{spread}{bounds}"

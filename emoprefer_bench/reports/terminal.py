@@ -4,35 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from emoprefer_bench.document.cases import is_control, is_scored, tabled
 from emoprefer_bench.printable import printable
-from emoprefer_bench.reports import cells, findings, latex, numbers
+from emoprefer_bench.reports import cells, findings, grids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emoprefer_bench.document.types import Dataset, Document, Pace, ReportedCase
+    from emoprefer_bench.document.types import Document, Pace, ReportedCase, ScoredCase
 
 QUIET = ("waf2", "swap")
 NORMAL = ("waf2", "acc2", "waf3", "acc3", "swap", "answered")
-VERBOSE = (*NORMAL, "ties", "first_slot")
-STRICT = ("strict_waf2", "strict_acc2", "strict_waf3", "strict_acc3", "strict_swap")
-WITH_INTERVAL = frozenset({"waf2", "swap", "strict_waf2", "strict_swap"})
+SLOTS = ("swap", "ties", "first_slot")
+DETAILS = ("deviations", "waf2's interval", "swap's interval")
+# What goes where there is no room, the first first.
+NARROWER = ("swap's interval", "deviations", "acc3", "waf3", "acc2", "waf2's interval")
+STRICTLY = "strict_"
 TOKENS = ("prompt", "output")
 SECONDS = {
-    "elapsed": "s in all",
-    "decoding": "s decoding",
-    "preprocess": "s preparing",
-    "model": "s in the model",
-    "waiting": "s waiting for clips",
+    "elapsed": "in all",
+    "decoding": "decoding",
+    "preprocess": "preparing",
+    "model": "model",
+    "waiting": "waiting",
 }
 HEADS = {"first_slot": "first slot"}
+IN_PERCENT = "In percent, with 95% intervals over clips."
+LEGEND = """\
+waf2: weighted F1 on pairs with a winner; swap: same verdict in either order."""
+CONTROLS = "Controls stand between the lines: they look at nothing but the texts."
 
 
-def render(document: Document, *, verbosity: int = 0, width: int = 100, failures_above: bool = False) -> str:
-    """The tables as text; empty below -q. More verbose means more columns, strict scores and costs.
+def render(document: Document, *, verbosity: int = 0, width: int = grids.WIDTH, failures_above: bool = False) -> str:
+    """The tables as text, `width` columns wide; empty below -q. More verbose means strict scores and costs, too.
 
     With `failures_above` pytest has shown already why tests failed, and it is not said again.
     """
@@ -42,79 +46,107 @@ def render(document: Document, *, verbosity: int = 0, width: int = 100, failures
     for name, dataset in document["datasets"].items():
         of_dataset = tabled(document, name)
         warnings = [f"warning: {sentence}" for sentence in dataset.get("warnings", ())]
-        blocks += ["\n".join([_head(name, dataset), *warnings]), *_tables(of_dataset, verbosity)]
-        blocks += [_paper(document, name)] if verbosity > 0 else []
+        blocks += ["\n".join([cells.about(name, dataset), *warnings]), *_tables(of_dataset, verbosity, width)]
         blocks += ["\n".join(findings.against_controls(of_dataset) + findings.audit(of_dataset))]
     blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []
     blocks += _costs(document["cases"]) if verbosity > 0 else []
-    blocks += _not_run(document["cases"], width)
+    blocks += _not_run(document["cases"], width, failures_above=failures_above)
     notes = findings.noise(document["cases"]) + findings.votes(document["cases"]) + findings.restarts(document["cases"])
     blocks += ["\n".join(notes)]
     blocks += [findings.gates(document["cases"], above=failures_above)]
     return printable("\n\n".join(block for block in blocks if block))
 
 
-def _head(name: str, dataset: Dataset) -> str:
-    return f"{cells.about(name, dataset)}; in percent, with 95% intervals over clips"
-
-
-def _tables(cases: list[ReportedCase], verbosity: int) -> list[str]:
-    metrics = QUIET if verbosity < 0 else VERBOSE if verbosity else NORMAL
-    tables = [_table(cases, metrics)]
+def _tables(cases: list[ReportedCase], verbosity: int, width: int) -> list[str]:
+    if verbosity < 0:
+        return [_table(cases, QUIET, width)]
+    has_controls = any(is_control(case) for case in cases) and not all(is_control(case) for case in cases)
+    legend = [IN_PERCENT, LEGEND, *([CONTROLS] if has_controls else [])]
+    tables = ["\n".join([_table(cases, NORMAL, width), *legend])]
     if verbosity > 0:
-        tables.append("strict: a tie or an answer that could not be read is never right\n" + _table(cases, STRICT))
+        tables.append("over both orders:\n" + _table(cases, SLOTS, width))
+        strictly = _table(cases, cells.PAPER_METRICS, width, STRICTLY)
+        tables.append(f"{STRICTLY}: a tie, or an answer that can't be read, is never right\n{strictly}")
     return tables
 
 
-def _table(cases: list[ReportedCase], metrics: tuple[str, ...]) -> str:
+def _table(cases: list[ReportedCase], metrics: Sequence[str], width: int, prefix: str = "") -> str:
+    """The scores of cases by these metrics, controls between two lines, and what of them there was no room for."""
+    shown, left_out = [*metrics, *DETAILS], []
+    heads, rows = _cells(cases, shown, prefix)
+    for narrower in NARROWER:
+        if grids.width(heads, rows) <= width:
+            break
+        if narrower in shown:
+            shown.remove(narrower)
+            narrowed = _cells(cases, shown, prefix)
+            if grids.width(*narrowed) < grids.width(heads, rows):
+                left_out.append(narrower)
+            heads, rows = narrowed
+    table = grids.grid(heads, rows, left=2, rule=sum(is_control(case) for case in cases))
+    no_room = f"\nLeft out to fit: {', '.join(left_out)}." if left_out else ""
+    return table + no_room
+
+
+def _cells(cases: list[ReportedCase], shown: Sequence[str], prefix: str) -> tuple[list[str], list[list[str]]]:
+    """The heads and rows of a table of scores: `shown` are its metrics and which of DETAILS it has."""
+    metrics = [name for name in shown if name not in DETAILS]
     rows = [
         [
             judge,
             case["prompt"] or numbers.NONE,
-            *(cells.score(case, metric, with_interval=metric in WITH_INTERVAL) for metric in metrics),
+            *(
+                cells.score(
+                    case,
+                    prefix + metric,
+                    with_interval=f"{metric}'s interval" in shown,
+                    with_spread="deviations" in shown,
+                )
+                for metric in metrics
+            ),
         ]
-        for judge, case in zip(cells.judges(cases), cases, strict=True)
+        for judge, case in zip(cells.judges(cases, controls=False), cases, strict=True)
     ]
-    heads = ["judge", "prompt", *(HEADS.get(metric, metric) for metric in metrics)]
-    sides = ["left", "left", *["right"] * len(metrics)]
-    table: str = tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=sides)
-    return table
-
-
-def _paper(document: Document, dataset: str) -> str:
-    rows = latex.paper_rows(document, dataset)
-    return "\n".join(["as the paper's table has it, each model by its best prompt:", *rows]) if rows else ""
+    return ["judge", "prompt", *(HEADS.get(metric, metric) for metric in metrics)], rows
 
 
 def _costs(cases: Sequence[ReportedCase]) -> list[str]:
     """What each case asked, where its time went, and how fast that was."""
     shown = [case for case in cases if is_scored(case) and not is_control(case) and any(case["questions"].values())]
-    counts = [
-        [case["id"], *case["questions"].values(), *(case["tokens"].get(name, 0) for name in TOKENS)] for case in shown
-    ]
-    spent = [
-        [case["id"], *(case["seconds"].get(name, 0.0) for name in SECONDS), *_pace(case["pace"])]
-        for case in shown
-        if case["seconds"]
-    ]
-    tables = [
-        (counts, ["case", "asked now", "from the store", *(f"{name} tokens" for name in TOKENS)]),
-        (spent, ["case", *SECONDS.values(), "questions/s", "output tokens/s", "cached", "bottleneck"]),
-    ]
-    return [tabulate(rows, heads, tablefmt="simple", floatfmt=".1f") for rows, heads in tables if rows]
+    spent = [case for case in shown if case["seconds"]]
+    counts = [[*case["questions"].values(), *(case["tokens"].get(name, 0) for name in TOKENS)] for case in shown]
+    seconds = [[f"{case['seconds'].get(name, 0.0):.1f}" for name in SECONDS] for case in spent]
+    paces = [_pace(case["pace"]) for case in spent]
+    tables = (
+        _costs_table(
+            "questions asked now, and answered from the store; tokens", shown, ("asked", "stored", *TOKENS), counts
+        ),
+        _costs_table("seconds; waiting is for clips", spent, tuple(SECONDS.values()), seconds),
+        _costs_table("a second", spent, ("questions", "tokens out", "cached", "bottleneck"), paces),
+    )
+    return [table for table in tables if table]
 
 
-def _pace(pace: Pace) -> list[object]:
+def _costs_table(
+    about: str, cases: Sequence[ScoredCase], heads: Sequence[str], values: Sequence[Sequence[object]]
+) -> str:
+    rows = [[case["id"], *map(str, row)] for case, row in zip(cases, values, strict=True)]
+    return f"{about}:\n{grids.grid(['case', *heads], rows, left=1)}" if rows else ""
+
+
+def _pace(pace: Pace) -> list[str]:
+    rates = [numbers.NONE if rate is None else f"{rate:.1f}" for rate in (pace["questions"], pace["output_tokens"])]
     cached = numbers.NONE if pace["cached"] is None else f"{pace['cached']:.0%}"
-    return [pace["questions"], pace["output_tokens"], cached, pace["bottleneck"]]
+    return [*rates, cached, pace["bottleneck"] or numbers.NONE]
 
 
-def _not_run(cases: Sequence[ReportedCase], width: int) -> list[str]:
+def _not_run(cases: Sequence[ReportedCase], width: int, *, failures_above: bool) -> list[str]:
     """One line for each reason why cases have no scores; what a baseline misses is said by its gate."""
     reasons: dict[tuple[str, str], int] = {}
     for case in cases:
         if not is_scored(case) and case["outcome"] != "missing":
-            why = case.get("outcome", "failed"), cells.first_line(case.get("reason"))
+            above = failures_above and case["outcome"] in ("failed", "error")
+            why = case["outcome"], "see above" if above else cells.first_line(case["reason"])
             reasons[why] = reasons.get(why, 0) + 1
     skipped = sum(count for (outcome, _), count in reasons.items() if outcome == "skipped")
     lines = [

@@ -376,7 +376,7 @@ def test_a_comparison_shows_deltas_with_and_without_limits(gated, workers):
     gated.wrong(3)
     result = gated.compare(*workers)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*compared with the baseline main*", "judge * waf2 *100.0*92.5*-7.5*"])
+    result.stdout.fnmatch_lines(["*compared with the baseline main*", "judge-toy waf2 *100.0*92.5*-7.5*"])
     of_case = gated.bench.cases()["judge-toy"]["comparisons"]
     (delta,) = (one for one in of_case if one["against"] == "main" and one["metric"] == "acc2")
     assert (delta["score"], delta["other"], delta["difference"]) == pytest.approx((0.925, 1.0, -0.075))

@@ -28,7 +28,7 @@ def test_the_references_files_give_the_documented_row(recorded, workers):
     result = recorded.run("--emoprefer-replay", "output-matching", "--emoprefer-latex", "table.tex", "-v", *workers)
     assert result.parseoutcomes()["passed"] == 1
     row = "Qwen2.5-Omni& S2& 67.21$\\pm$0.00& 67.32$\\pm$0.00& 65.29$\\pm$0.00& 66.03$\\pm$0.00& 79.09$\\pm$0.00\\\\"
-    assert row in result.stdout.str()
+    result.stdout.fnmatch_lines(["Qwen2.5-Omni  S2 *67.21 * 67.32  65.29  66.03  79.09 *"])
     assert row in (recorded.pytester.path / "table.tex").read_text()
     assert recorded.asked() == []
     assert recorded.cases()["Qwen2.5-Omni-S2-emoprefer"]["scores"]["acc2"]["mean"] == 379 / 563

@@ -39,7 +39,7 @@ def test_a_case_is_shown_old_to_new_with_its_difference():
     assert accuracy["mcnemar"]["second_only"] == 5
     assert found.differences["swap"]["difference"] == 0
     text = compare.render(run(LABELS), run(flipped(LABELS, 5)))
-    assert ["acc2", "100.00", "75.00", "-25.00"] in [line.split()[:4] for line in text.splitlines()]
+    assert ["m-S1", "acc2", "100.00", "75.00", "-25.00"] in [line.split()[:5] for line in text.splitlines()]
 
 
 def test_the_rows_that_flipped_are_named():
