@@ -75,9 +75,10 @@ def ended(result: ScoredResult | UnscoredResult, outcome: Outcome, reason: str |
     return cast("ReportedCase", {**result, "outcome": outcome, "reason": reason})
 
 
-def unscored(named: NamedCase, outcome: Outcome, reason: str | None) -> UnscoredCase:
-    """A case that has no scores, and why."""
-    return cast("UnscoredCase", {**named, "complete": False, "outcome": outcome, "reason": reason})
+def unscored(named: NamedCase, outcome: Outcome, reason: str | None, needs: Sequence[str] = ()) -> UnscoredCase:
+    """A case that has no scores, and why; one that was skipped `needs` what the words name."""
+    parts = {**named, "complete": False, "outcome": outcome, "reason": reason}
+    return cast("UnscoredCase", {**parts, "needs": list(needs)} if needs else parts)
 
 
 def is_scored(case: ReportedCase) -> TypeGuard[ScoredCase]:

@@ -332,11 +332,15 @@ class ScoredCase(ScoredResult):
 
 
 class UnscoredCase(NamedCase):
-    """A case without scores, with the reason; it may have been asked for all that, and then has what a run gives."""
+    """A case without scores, with the reason; it may have been asked for all that, and then has what a run gives.
+
+    What a case `needs` that was skipped is said in words that all cases share which need the same.
+    """
 
     complete: bool  # False: whatever was asked, there are no scores
     outcome: UnscoredOutcome
     reason: str | None
+    needs: NotRequired[list[str]]
     gate: NotRequired[list[Decision]]
     transcript: NotRequired[str | None]
     engine: NotRequired[Engines]

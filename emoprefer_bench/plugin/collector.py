@@ -64,7 +64,7 @@ class Collector:
             self.add(carried["case"], carried["dataset"], report.outcome, reason)
         elif report.outcome != "passed":
             outcome: Outcome = "error" if report.failed and report.when == "setup" else report.outcome
-            self._cases[named["id"]] = cases.unscored(named, outcome, reason)
+            self._cases[named["id"]] = cases.unscored(named, outcome, reason, getattr(report, "emoprefer_needs", ()))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:

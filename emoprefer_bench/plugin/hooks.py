@@ -23,6 +23,7 @@ from emoprefer_bench.plugin.stash import (
     DATASETS,
     GATING,
     MODELS,
+    NEEDS,
     NOTES,
     PROGRESS,
     RECORDINGS,
@@ -77,6 +78,22 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         )
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Where there are models, say what they find on this machine."""
+    if not config.stash[MODELS].known:
+        return None
+    from emoprefer_bench.plugin import seen
+
+    return seen.header(config)
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """Count a skipped case and print no letter for it: hundreds can't run on any one machine, and a digest says why."""
+    if report.skipped and hasattr(report, "emoprefer_case"):
+        return "skipped", "", ("SKIPPED", {"yellow": True})
+    return None
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401  # xdist's own types
     """Keep a model's cases together under a plain -n N."""
@@ -113,10 +130,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     selected = case_of(item)
     if selected is None or recording_of(item):
         return
-    from emoprefer_bench.plugin.skips import why_not
+    from emoprefer_bench.plugin.skips import lacks
 
-    if reason := why_not(item.config, selected):
-        pytest.skip(reason)
+    if lacking := lacks(item.config, selected):
+        item.stash[NEEDS] = list(dict.fromkeys(lack.need for lack in lacking))
+        pytest.skip("; ".join(lack.reason for lack in lacking))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -126,6 +144,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if selected := case_of(item):
         recording = recording_of(item)
         report.emoprefer_case = {**selected.named(), "id": recording.id} if recording else selected.named()
+        if needs := item.stash.get(NEEDS, None):
+            report.emoprefer_needs = needs
         if call.when == "call" and RESULT in item.stash:
             report.emoprefer = item.stash[RESULT]
         if call.when == "call" and item.stash.get(NOTES, None):

@@ -12,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from emoprefer_bench.data.datasets import Source
     from emoprefer_bench.gates.baselines import Baseline
     from emoprefer_bench.gates.limits import Limit
     from emoprefer_bench.prompts import PromptPack
@@ -189,21 +190,27 @@ def prompt_pack(config: pytest.Config) -> PromptPack:
         raise pytest.UsageError(f"--emoprefer-prompts: {error}") from None
 
 
+def sources(config: pytest.Config) -> dict[str, Source]:
+    """Where each data set of a run lies, by its name."""
+    from emoprefer_bench.data import datasets  # only a run that has models needs them
+
+    root = config.rootpath / config.getini("emoprefer_dataset")
+    own = {
+        name: datasets.Source(name, Path(config.invocation_params.dir, path))
+        for name, path in config.option.emoprefer_data
+    }
+    return datasets.built_in(root) | own
+
+
 def settings(config: pytest.Config, pack: PromptPack) -> Settings:
     """The settings of every trial."""
-    from emoprefer_bench.data import datasets  # only a run that asks something needs them
     from emoprefer_bench.trial.tally import FailureBound
     from emoprefer_bench.trial.trial import Settings
 
     option = config.option
-    root = config.rootpath / config.getini("emoprefer_dataset")
-    sources = datasets.built_in(root)
-    sources |= {
-        name: datasets.Source(name, Path(config.invocation_params.dir, path)) for name, path in option.emoprefer_data
-    }
     return Settings(
         out=Path(config.invocation_params.dir, option.emoprefer_out),
-        sources=sources,
+        sources=sources(config),
         pack=pack,
         rounds=option.emoprefer_rounds,
         limit=option.emoprefer_limit,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from emoprefer_bench.cases import BLIND, Case, takes
@@ -9,26 +11,50 @@ from emoprefer_bench.engines import gpus
 from emoprefer_bench.plugin.stash import MODELS, settings_of
 
 
+class Lack(NamedTuple):
+    """What a case lacks: the `reason` is of this case alone, the `need` is what others that lack the same say, too."""
+
+    reason: str
+    need: str
+
+
 def why_not(config: pytest.Config, case: Case) -> str | None:
     """All that is missing for a case, each with the way to get it."""
-    known, reasons = config.stash[MODELS].known, []
+    return "; ".join(lack.reason for lack in lacks(config, case)) or None
+
+
+def lacks(config: pytest.Config, case: Case) -> list[Lack]:
+    """All that is missing for a case."""
+    known, lacking = config.stash[MODELS].known, []
     info = known[case.model]
     if not takes(info.modality, case.modality):
-        reasons.append(f"{case.model} takes {info.modality}, not {case.modality} (--emoprefer-modality)")
+        reason = f"{case.model} takes {info.modality}, not {case.modality} (--emoprefer-modality)"
+        lacking.append(Lack(reason, f"a model that takes {case.modality} (--emoprefer-modality)"))
     elif info.needs and not takes(case.modality, info.needs):
         without = "no blind run of it" if case.variant == BLIND else f"no run of it by {case.modality}"
-        reasons.append(f"{case.model} can't judge without {info.needs}, so there is {without}")
-    if lacking := settings_of(config).sources[case.dataset].missing(media=case.sound or case.picture):
-        reasons.append(lacking)
+        reason = f"{case.model} can't judge without {info.needs}, so there is {without}"
+        lacking.append(Lack(reason, f"{info.needs}, without which {case.model} can't judge"))
+    if missing := settings_of(config).sources[case.dataset].missing(media=case.sound or case.picture):
+        lacking.append(Lack(missing, f"the data set {case.dataset}: see dataset/README.md"))
     for name, use in (
         (case.model, ""),
         (case.llm, f", the text LLM of {case.prompt} (--emoprefer-llm chooses another)"),
     ):
-        if name and name not in known:
-            reasons.append(f"there is no model {name}{use}")
-        elif name and known[name].closed and config.option.emoprefer_max_requests is None:
-            reasons.append(f"{name} is a paid service: allow it a number of requests, --emoprefer-max-requests N{use}")
-        elif name and known[name].gpus > len(gpus.visible()):
-            wanted, seen = known[name].gpus, len(gpus.visible())
-            reasons.append(f"{name} needs {wanted} GPU{'s' * (wanted > 1)}, of which {seen} can be seen here{use}")
-    return "; ".join(reasons) or None
+        if name and (lack := _of_model(config, name, use)):
+            lacking.append(lack)
+    return lacking
+
+
+def _of_model(config: pytest.Config, name: str, use: str) -> Lack | None:
+    """What a model lacks that is the judge of a case, or has another `use` in it."""
+    known = config.stash[MODELS].known
+    if name not in known:
+        return Lack(f"there is no model {name}{use}", f"the model {name} (--emoprefer-llm chooses another)")
+    if known[name].closed and config.option.emoprefer_max_requests is None:
+        reason = f"{name} is a paid service: allow it a number of requests, --emoprefer-max-requests N{use}"
+        return Lack(reason, "leave to ask paid services: --emoprefer-max-requests N")
+    wanted, seen = known[name].gpus, len(gpus.visible())
+    if wanted > seen:
+        number = f"{wanted} GPU{'s' * (wanted > 1)}"
+        return Lack(f"{name} needs {number}, of which {seen} can be seen here{use}", number)
+    return None

@@ -27,6 +27,7 @@ PROGRESS: pytest.StashKey[Progress] = pytest.StashKey()
 COLLECTOR: pytest.StashKey[Collector] = pytest.StashKey()
 RESULT: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 NOTES: pytest.StashKey[list[str]] = pytest.StashKey()
+NEEDS: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 def pack_of(config: pytest.Config) -> PromptPack:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import textwrap
+from collections import Counter
+from typing import TYPE_CHECKING, cast
 
 from emoprefer_bench.document.cases import is_control, is_scored, tabled
 from emoprefer_bench.printable import printable
@@ -11,7 +13,7 @@ from emoprefer_bench.reports import cells, findings, grids, numbers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emoprefer_bench.document.types import Document, Pace, ReportedCase, ScoredCase
+    from emoprefer_bench.document.types import Document, Pace, ReportedCase, ScoredCase, UnscoredCase
 
 QUIET = ("waf2", "swap")
 NORMAL = ("waf2", "acc2", "waf3", "acc3", "swap", "answered")
@@ -28,6 +30,8 @@ SECONDS = {
     "model": "model",
     "waiting": "waiting",
 }
+HANDFUL = 5  # skipped cases whose reasons are read one by one
+NEEDS_SHOWN = 8
 HEADS = {"first_slot": "first slot"}
 IN_PERCENT = "In percent, with 95% intervals over clips."
 LEGEND = """\
@@ -51,6 +55,7 @@ def render(document: Document, *, verbosity: int = 0, width: int = grids.WIDTH, 
     blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []
     blocks += _costs(document["cases"]) if verbosity > 0 else []
     blocks += _not_run(document["cases"], width, failures_above=failures_above)
+    blocks += [_skipped(document["cases"], width, verbosity)]
     notes = findings.noise(document["cases"]) + findings.votes(document["cases"]) + findings.restarts(document["cases"])
     blocks += ["\n".join(notes)]
     blocks += [findings.gates(document["cases"], above=failures_above)]
@@ -141,19 +146,35 @@ def _pace(pace: Pace) -> list[str]:
 
 
 def _not_run(cases: Sequence[ReportedCase], width: int, *, failures_above: bool) -> list[str]:
-    """One line for each reason why cases have no scores; what a baseline misses is said by its gate."""
+    """One line for each reason why cases have no scores that ran; what a baseline misses is said by its gate."""
     reasons: dict[tuple[str, str], int] = {}
     for case in cases:
-        if not is_scored(case) and case["outcome"] != "missing":
+        if not is_scored(case) and case["outcome"] not in ("missing", "skipped"):
             above = failures_above and case["outcome"] in ("failed", "error")
             why = case["outcome"], "see above" if above else cells.first_line(case["reason"])
             reasons[why] = reasons.get(why, 0) + 1
-    skipped = sum(count for (outcome, _), count in reasons.items() if outcome == "skipped")
-    lines = [
-        f"{count} {outcome}: {reason}"[:width] for (outcome, reason), count in reasons.items() if outcome != "skipped"
-    ]
-    if skipped:
-        lines.append(
-            f"{skipped} cases were skipped for want of data, GPUs or packages; pytest -rs says what each needs"
-        )
+    lines = [f"{count} {outcome}: {reason}"[:width] for (outcome, reason), count in reasons.items()]
     return ["\n".join(lines)] if lines else []
+
+
+def _skipped(cases: Sequence[ReportedCase], width: int, verbosity: int) -> str:
+    """What skipped cases need, most needed first, each with its number of cases; of a handful, the reasons."""
+    skipped = [cast("UnscoredCase", case) for case in cases if case["outcome"] == "skipped" and not is_scored(case)]
+    if not skipped or verbosity < 0:
+        return f"{_count(skipped)} skipped" if skipped else ""
+    if len(skipped) <= HANDFUL:
+        return "\n".join(_hanging(f"{case['id']} was skipped: {case['reason']}", width) for case in skipped)
+    needs = Counter(need for case in skipped for need in case.get("needs", [cells.first_line(case["reason"])]))
+    lines = [_hanging(f"{number:6}  {need}", width, 8) for need, number in needs.most_common(NEEDS_SHOWN)]
+    more = [f"and {len(needs) - NEEDS_SHOWN} other things"] if len(needs) > NEEDS_SHOWN else []
+    end = "A case can need several of these; pytest -rs says what each lacks."
+    return "\n".join([f"{_count(skipped)} skipped. So many of them need", *lines, *more, end])
+
+
+def _count(skipped: Sequence[ReportedCase]) -> str:
+    return "1 case was" if len(skipped) == 1 else f"{len(skipped)} cases were"
+
+
+def _hanging(text: str, width: int, indent: int = 2) -> str:
+    """A paragraph that the terminal has room for, its first line out."""
+    return textwrap.fill(text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)

@@ -254,6 +254,57 @@ def test_missing_data_and_gpus_are_skips_that_say_how_to_get_them(bench, monkeyp
     assert bench.cases()["large-S1-toy"]["outcome"] == "skipped"
 
 
+LARGE = """
+import emoprefer_bench
+
+@emoprefer_bench.model(gpus=2)
+def large(gpus):
+    raise AssertionError("never made")
+
+@emoprefer_bench.model(gpus=1)
+def small(gpus):
+    raise AssertionError("never made")
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_many_skips_are_a_digest_and_no_letters(bench, monkeypatch, workers):
+    """What so many cases need, the most needed first; a letter for each would say nothing."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    bench.pytester.makeconftest(LARGE)
+    result = bench.run("-k", "large or (small and S1)", *workers)
+    result.assert_outcomes(skipped=20)
+    result.stdout.fnmatch_lines(
+        [
+            "20 cases were skipped. So many of them need",
+            "    16  2 GPUs",
+            "     5  the data set demo: see dataset/README.md",
+            "     5  the data set emoprefer: see dataset/README.md",
+            "     5  the data set emopreferv2: see dataset/README.md",
+            "     4  1 GPU",
+        ]
+    )
+    assert "sss" not in result.stdout.str()
+    assert bench.cases()["large-S1-demo"]["needs"] == ["the data set demo: see dataset/README.md", "2 GPUs"]
+
+
+def test_a_few_skips_say_why_without_being_asked(bench, monkeypatch):
+    """Somebody wanted just these."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    bench.pytester.makeconftest(LARGE)
+    result = bench.run("-k", "large and S1 and toy")
+    result.stdout.fnmatch_lines(["large-S1-toy was skipped: large needs 2 GPUs, of which 0 can be seen here"])
+
+
+def test_the_header_says_what_is_here(bench, monkeypatch):
+    """GPUs and data sets; a project without models hears nothing of it."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    said = "emoprefer: 2 GPUs; data here: toy; not here: demo, emoprefer, emopreferv2"
+    bench.run("--collect-only", apart=True).stdout.fnmatch_lines([said])
+    bench.pytester.makeconftest("")
+    assert "emoprefer: " not in bench.run("--collect-only", apart=True).stdout.str()
+
+
 def test_a_model_that_cannot_take_the_modality_is_skipped(bench):
     """Asked for sound, a text judge is no judge."""
     result = bench.run("-rs", "-k", "judge and S1 and toy", "--emoprefer-modality", "audio")

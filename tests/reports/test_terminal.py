@@ -102,3 +102,10 @@ def test_a_comparison_fits_eighty_columns():
     text = compare.render(found, found)
     assert "qwen25omni_7b-S1 answered" in text
     assert [line for line in tables(text) if len(line) > grids.WIDTH] == []
+
+
+def test_skips_of_an_older_report_are_counted_by_their_reasons():
+    """Reports of 0.1 don't say what cases need."""
+    skipped = [without_scores(Case(f"m{n}", "S1", "toy", "audio"), "skipped", "large needs 8 GPUs") for n in range(7)]
+    assert "7 cases were skipped. So many of them need\n     7  large needs 8 GPUs\n" in terminal.render(toy(*skipped))
+    assert terminal.render(toy(*skipped), verbosity=-1).endswith("7 cases were skipped")
