@@ -57,7 +57,8 @@ class Runner:
     """Runs all cases of one judge.
 
     `llm` names for each case's LLM the seat that it has (the judge's own where they are the same). `progress` is called
-    after every verdict with how many there are and how many there will be.
+    after every verdict with how many there are and how many there will be. Of those that there are, so many were
+    `stored`: nothing was asked for them.
     """
 
     def __init__(
@@ -85,11 +86,15 @@ class Runner:
         self._freed = asyncio.Event()
         self.total = sum(2 * len(tally.rounds) * len(tally.pairs) for tally in tallies)
         self.done = 0
+        self.stored = 0
 
     async def run(self) -> None:
         """Fill the tallies. Raises StoreError; all else that goes wrong is written in a tally."""
         judge = self.desk.judge
         seats = {judge.name: judge, **{seat.name: seat for seat in self.desk.llms.values()}}
+        if len(self._store):
+            await self._pass()  # while no model may be asked: it takes all verdicts whose answers are stored
+            self.stored = self.done
         self.desk.resident = set(seats) if self._coresident else {judge.name}
         try:
             while wanted := await self._pass():
@@ -125,7 +130,7 @@ class Runner:
         decodes = any(seat.engine.plan for seat in seats)
         if self._open_clips >= min(MOST_CLIPS, self.decoders.most_clips):
             return True
-        enough = self._open_works >= AHEAD * max(seat.concurrency for seat in seats)
+        enough = self._open_works >= AHEAD * max((seat.concurrency for seat in seats), default=1)
         return enough and self._open_clips > (CLIPS_AHEAD if decodes else 0)
 
     def _by_clip(self) -> Iterator[tuple[Clip, list[Work]]]:

@@ -68,7 +68,8 @@ class Seat:
     """A model's place: its engine is opened when the first question needs it.
 
     `failure` is why it can't be opened; `identity` is known as soon as its weights are. `device` is what its answers
-    were computed on, `restarts` how often its engine had died and was started again when it was last closed.
+    were computed on, `restarts` how often its engine had died and was started again when it was last closed. While it
+    is `loading`, nothing is answered.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Seat:
     device: str = ""
     concurrency: int = 1
     restarts: int = 0
+    loading: bool = False
     _context: AbstractAsyncContextManager[Session] | None = None
     _session: Session | None = None
     _slots: Slots = field(default_factory=lambda: Slots(1))
@@ -128,11 +130,14 @@ class Seat:
                 raise LoadError(self.failure)
             if self._session is None:
                 context = self.engine.open(self.log)
+                self.loading = True
                 try:
                     session = await context.__aenter__()
                 except LoadError as error:
                     self.failure = f"{self.name} can't be loaded: {error}"
                     raise LoadError(self.failure) from None
+                finally:
+                    self.loading = False
                 self._context, self._session = context, session
                 self.device, self.concurrency = session.device, max(1, session.concurrency)
                 self._slots = Slots(self.concurrency)

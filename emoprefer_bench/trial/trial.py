@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +12,10 @@ from emoprefer_bench.data.datasets import Dataset, DatasetError, Source, read
 from emoprefer_bench.engines.engine import Engine
 from emoprefer_bench.engines.served import bounded
 from emoprefer_bench.media.pool import Decoders
-from emoprefer_bench.pairs import Clip
 from emoprefer_bench.prompts import PromptPack
 from emoprefer_bench.protocol.spool import sweep
 from emoprefer_bench.trial import noise
+from emoprefer_bench.trial.headway import Headway, Progress
 from emoprefer_bench.trial.result import result as result_of
 from emoprefer_bench.trial.runner import Runner
 from emoprefer_bench.trial.seats import Seat
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from emoprefer_bench.document.types import Engine as Described
     from emoprefer_bench.document.types import Engines, ScoredResult
 
-Progress = Callable[[int, int, str], None]
+TICK = 0.5  # seconds between two looks at how far it has come
 NOTES_SHOWN = 10
 
 
@@ -134,9 +133,6 @@ class Trial:
         return dataset
 
     async def _run(self, progress: Progress) -> None:
-        def reporter(done: int, total: int, clip: Clip) -> None:
-            progress(done, total, clip.name)
-
         out = self._settings.out
         with (
             Store(out / "answers", fresh=self._settings.fresh) as store,
@@ -149,14 +145,24 @@ class Trial:
                 pack=self._settings.pack,
                 store=store,
                 decoders=Decoders(out / "logs" / "decoder.log"),
-                progress=reporter,
+                progress=lambda done, total, clip: progress(Headway(done, total, clip.name, runner.stored)),
                 transcripts=transcripts,
                 coresident=self._settings.coresident,
             )
+            watcher = asyncio.create_task(self._watch(runner, progress))
             try:
                 await runner.run()
             finally:
+                watcher.cancel()
                 self._unreadable = store.unreadable
+
+    async def _watch(self, runner: Runner, progress: Progress) -> None:
+        """Tell how far it has come while models are loaded, too, and no verdict comes."""
+        while True:
+            await asyncio.sleep(TICK)
+            if loading := [seat.name for seat in self._seats.values() if seat.loading]:
+                what = f"loading {', '.join(loading)}"
+                progress(Headway(runner.done, runner.total, what, runner.stored, working=False))
 
     def _read_datasets(self, progress: Progress) -> None:
         """Read each data set as strictly as its most demanding case needs; a faulty one fails its own cases alone."""
@@ -197,7 +203,9 @@ def _read(settings: Settings, name: str, needs: tuple[bool, bool, bool], progres
         limit=settings.limit,
         cache=settings.out,
         thorough=settings.check_media,
-        progress=lambda done, total: progress(done, total, f"checking the clips of {name}"),
+        progress=lambda done, total: progress(
+            Headway(0, 0, f"checking the clips of {name}: {done} of {total}", working=False)
+        ),
     )
 
 

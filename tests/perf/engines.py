@@ -93,7 +93,7 @@ def harness(judge: Watched, source: Source, out: Path, selected: tuple[str, ...]
         Case("judge", prompt, "pairs", "audiovideo", "judge" if prompt in ("S3", "S4") else None) for prompt in selected
     ]
     trial = Trial(Settings(out, {"pairs": source}, prompts.load(), rounds=rounds), "judge", chosen, {"judge": judge})
-    trial.run(lambda done, total, what: None)
+    trial.run(lambda headway: None)
     assert all(trial.result(case) and not trial.fault(case) for case in chosen), [trial.fault(case) for case in chosen]
     return trial
 

@@ -42,7 +42,7 @@ def trial(folder: Path, count: int) -> None:
     case = Case("judge", "S1", "many", "text")
     settings = Settings(folder / "out", {"many": Source("many", folder / "many.csv")}, prompts.load())
     run = Trial(settings, "judge", [case], {"judge": judge})
-    run.run(lambda done, total, what: None)
+    run.run(lambda headway: None)
     assert run.result(case)
     assert run.fault(case) is None
 

@@ -79,7 +79,7 @@ class Place:
     def run(self, *, scored: bool) -> None:
         """Run to the end and, if it is to be scored, write what the report says of the cases, apart from times."""
         trial = self.trial()
-        trial.run(lambda done, total, what: None)
+        trial.run(lambda headway: None)
         if not scored:
             return
         results = [trial.result(case) for case in trial.cases]

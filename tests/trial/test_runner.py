@@ -209,6 +209,17 @@ def test_progress_counts_every_verdict(tmp_path, pairs):
     assert seen == [(number, 24) for number in range(1, 25)]
 
 
+def test_stored_verdicts_come_first_and_load_nothing(tmp_path, pairs):
+    """Of what is there half, the stored half is there before the judge is asked for the rest."""
+    run(tmp_path, [tally(pairs[:3])], Judge())
+    judge, seen = Judge(), []
+    half = tally(pairs)
+    run(tmp_path, [half], judge, progress=lambda done, total, clip: seen.append((done, total, len(judge.asked))))
+    assert [asked for _, _, asked in seen[:6]] == [0] * 6
+    assert [done for done, _, _ in seen] == list(range(1, 13))
+    assert half.times.asked == len(judge.asked) > 0
+
+
 def test_a_judge_whose_answers_are_not_kept_is_exchanged_too(tmp_path, pairs):
     """Left and run again, a strategy finds what it had asked in memory."""
     judge, llm = Judge(lambda q: "Plain."), Judge()
