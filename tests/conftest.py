@@ -69,6 +69,7 @@ class Bench:
         self.data = pytester.path / "data"
         (self.data / "video").mkdir(parents=True)
         (self.data / "toy.csv").write_text(TOY)
+        (pytester.path / "dataset").mkdir()  # so that the demo of the package is none of its data sets
         self.options = ["--emoprefer-data", f"toy={self.data / 'toy.csv'}"]
 
     def run(self, *args: str, apart: bool = False) -> pytest.RunResult:

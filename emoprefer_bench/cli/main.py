@@ -1,4 +1,4 @@
-"""The command `emoprefer-bench`: reports made again, compared and ranked, and the data looked after.
+"""The command `emoprefer-bench`: reports made again, compared and ranked, data looked after, and what there is.
 
 Running models is pytest's business. Exit status: 0, or 1 where data is faulty or can't be had, or 2 where the command
 was given something that it can't use.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from emoprefer_bench.cli.data import add_data
 from emoprefer_bench.cli.errors import MISUSED, CommandError
+from emoprefer_bench.cli.init import add_init
 from emoprefer_bench.cli.rank import add_rank
 from emoprefer_bench.document.reading import DocumentError
 from emoprefer_bench.document.reading import read as read_document
@@ -33,6 +34,7 @@ _EXAMPLES = """examples:
   emoprefer-bench compare last-week.json .emoprefer/report.json
   emoprefer-bench rank .emoprefer/report.json
   emoprefer-bench data check
+  emoprefer-bench init my-judges
 
 Models are run by pytest: pytest benchmarks --help shows the options, in the group emoprefer."""
 
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         ("compare", _add_compare, "show what changed from one report to another, and how sure that is"),
         ("rank", add_rank, "rank the models that wrote the texts, by people and by each judge"),
         ("data", add_data, "check the data, or download it"),
+        ("init", add_init, "write a conftest.py, a test and a workflow for models of your own"),
     ):
         declare(commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}."))
     return parser

@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from emoprefer_bench.errors import EmopreferError
@@ -17,7 +18,6 @@ from emoprefer_bench.pairs import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from emoprefer_bench.data.tables import Row
     from emoprefer_bench.document.types import Dataset as Described
@@ -62,13 +62,25 @@ class Source:
 
 
 def built_in(root: Path) -> dict[str, Source]:
-    """Give the data sets that have names of their own, below the folder `root` (the repository's `dataset`)."""
+    """Give the data sets that have names of their own, below the folder `root` (the repository's `dataset`).
+
+    Where there is no such folder, as in a repository that has just begun, the demo is the one that came with the
+    package.
+    """
+    demo = root / "demo" if root.is_dir() else _packaged_demo()
     sources = (
-        Source("demo", root / "demo/preference_demo.csv", "make it by `python -m emoprefer_bench.demo`"),
+        Source("demo", demo / "preference_demo.csv", "make it by `python -m emoprefer_bench.demo`"),
         Source("emoprefer", root / "preference_emoprefer.csv", GATED),
         Source("emopreferv2", root / "preference_emopreferv2.csv", GATED),
     )
     return {source.name: source for source in sources}
+
+
+def _packaged_demo() -> Path:
+    """The demo data set of an installed package, or of the checkout that is used in its place."""
+    package = Path(__file__).parents[1]
+    installed = package / "demo" / "dataset"
+    return installed if installed.is_dir() else package.with_name("dataset") / "demo"
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(fixtures, "emoprefer-fixtures")
     config.pluginmanager.register(interrupts, "emoprefer-interrupts")
     config.pluginmanager.register(models, "emoprefer-models")
+    for name, module in options.judge_modules(config).items():
+        config.pluginmanager.register(module, f"emoprefer-judges-{name}")
     progress = config.stash[PROGRESS] = Progress(config)
     config.pluginmanager.register(progress, "emoprefer-progress")
     gating = config.stash[GATING] = Gating(config)

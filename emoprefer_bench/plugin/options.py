@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
     from emoprefer_bench.data.datasets import Source
     from emoprefer_bench.gates.baselines import Baseline
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BUILT_IN = ("demo", "emoprefer", "emopreferv2")
 BASELINES = "benchmarks/baselines"
+JUDGES = "emoprefer_bench.judges"  # the group of entry points
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -40,6 +42,11 @@ def add_options(parser: pytest.Parser) -> None:
     add("--emoprefer-limit", metavar="N", type=_at_least_one, help="only the first N pairs of each data set")
     add("--emoprefer-rounds", metavar="N", type=_at_least_one, default=1, help="ask N times (default: 1)")
     add("--emoprefer-prompts", metavar="FILE", type=Path, help="another prompt pack (TOML)")
+    add(
+        "--emoprefer-judges",
+        action="store_true",
+        help="also the models that installed packages bring: the built-in ones, and those of entry points",
+    )
     add("--emoprefer-llm", metavar="NAME", help="the model to use as the text LLM of S3 and S4")
     add(
         "--emoprefer-modality",
@@ -139,6 +146,24 @@ def _add_gates(parser: pytest.Parser) -> None:
         "emoprefer_names", "what the paper's table calls a model: `model = Name`, one per line", type="linelist"
     )
     parser.addini("emoprefer_baselines", "folder of the baselines, relative to the root folder", "string", BASELINES)
+
+
+def judge_modules(config: pytest.Config) -> dict[str, ModuleType]:
+    """The modules of models that --emoprefer-judges adds, by name; without it, none. Raises UsageError."""
+    if not config.option.emoprefer_judges:
+        return {}
+    from importlib.metadata import entry_points  # for a run that wants them
+
+    modules = {}
+    for entry in entry_points(group=JUDGES):
+        try:
+            modules[entry.name] = entry.load()
+        except Exception as error:  # noqa: BLE001  # another package's module may raise anything
+            raise pytest.UsageError(
+                f"--emoprefer-judges: the models {entry.name} ({entry.value}) can't be loaded: "
+                f"{type(error).__name__}: {error}"
+            ) from None
+    return modules
 
 
 def dataset_names(config: pytest.Config) -> tuple[str, ...]:
