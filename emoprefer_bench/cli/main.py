@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from emoprefer_bench.cli.data import add_data
+from emoprefer_bench.cli.doctor import add_doctor
 from emoprefer_bench.cli.errors import MISUSED, CommandError
 from emoprefer_bench.cli.init import add_init
+from emoprefer_bench.cli.listed import add_list
 from emoprefer_bench.cli.rank import add_rank
 from emoprefer_bench.document.reading import DocumentError
 from emoprefer_bench.document.reading import read as read_document
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from emoprefer_bench.document.types import Document
 
 _EXAMPLES = """examples:
+  emoprefer-bench doctor --model smollm2_135m
   emoprefer-bench report .emoprefer/report.json
   emoprefer-bench report .emoprefer/report.json --html report.html --latex tables.tex
   emoprefer-bench report .emoprefer/report.json --markdown - >> "$GITHUB_STEP_SUMMARY"
@@ -75,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
     for name, declare, about in (
+        ("list", add_list, "show models and whether they can run here, data sets, and prompts"),
+        ("doctor", add_doctor, "say whether this machine is ready, and how to mend what isn't"),
         ("report", _add_report, "make reports from a run's JSON report (the terminal's tables by default)"),
         ("compare", _add_compare, "show what changed from one report to another, and how sure that is"),
         ("rank", add_rank, "rank the models that wrote the texts, by people and by each judge"),

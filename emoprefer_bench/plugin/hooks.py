@@ -80,6 +80,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """--emoprefer-list shows what there is, and runs nothing."""
+    if not config.option.emoprefer_list:
+        return None
+    from emoprefer_bench.plugin import listing, private
+
+    with private.configured(config):
+        listing.show(config)
+    return 0
+
+
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Where there are models, say what they find on this machine."""
     if not config.stash[MODELS].known:

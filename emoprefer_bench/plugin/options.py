@@ -47,6 +47,7 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="also the models that installed packages bring: the built-in ones, and those of entry points",
     )
+    add("--emoprefer-list", action="store_true", help="show models, data sets and prompts, and run nothing")
     add("--emoprefer-llm", metavar="NAME", help="the model to use as the text LLM of S3 and S4")
     add(
         "--emoprefer-modality",

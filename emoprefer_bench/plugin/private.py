@@ -24,6 +24,22 @@ SEEN = {"pytest": (9, 2), "pytest-xdist": (3, 8)}
 FIXTURE = type(pytest.fixture(lambda: None))  # what pytest makes of a decorated function; it has no public name
 
 
+def called(fixture: object, *arguments: object) -> Any:  # noqa: ANN401  # whatever a fixture returns
+    """What a fixture's function returns for these arguments, outside of a run."""
+    function: Any = fixture
+    return function._get_wrapped_function()(*arguments)  # noqa: SLF001
+
+
+@contextlib.contextmanager
+def configured(config: pytest.Config) -> Iterator[None]:
+    """Within, all plugins are configured, although no tests are collected: for a command that only shows something."""
+    config._do_configure()  # noqa: SLF001
+    try:
+        yield
+    finally:
+        config._ensure_unconfigure()  # noqa: SLF001
+
+
 def terminal(config: pytest.Config) -> TerminalReporter | None:
     """What writes to the terminal: None under `-p no:terminal`."""
     return cast("TerminalReporter | None", config.pluginmanager.get_plugin("terminalreporter"))
