@@ -57,6 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(models, "emoprefer-models")
     for name, module in options.judge_modules(config).items():
         config.pluginmanager.register(module, f"emoprefer-judges-{name}")
+    if config.option.emoprefer_plan:
+        from emoprefer_bench.plugin import planning
+
+        config.pluginmanager.register(planning.Planning(config), "emoprefer-planning")
     progress = config.stash[PROGRESS] = Progress(config)
     config.pluginmanager.register(progress, "emoprefer-progress")
     gating = config.stash[GATING] = Gating(config)

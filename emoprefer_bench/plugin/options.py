@@ -48,6 +48,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="also the models that installed packages bring: the built-in ones, and those of entry points",
     )
     add("--emoprefer-list", action="store_true", help="show models, data sets and prompts, and run nothing")
+    add("--emoprefer-plan", action="store_true", help="show what the selected cases would ask, and ask nothing")
+    add(
+        "--emoprefer-prices",
+        metavar="FILE",
+        type=Path,
+        help="prices for --emoprefer-plan, in TOML: for each model, input and output of a million tokens",
+    )
     add("--emoprefer-llm", metavar="NAME", help="the model to use as the text LLM of S3 and S4")
     add(
         "--emoprefer-modality",
@@ -248,6 +255,23 @@ def settings(config: pytest.Config, pack: PromptPack) -> Settings:
         failures=option.emoprefer_max_failures or FailureBound(),
         check_media=option.emoprefer_check_media,
     )
+
+
+def prices(config: pytest.Config) -> dict[str, tuple[float, float]]:
+    """What a million tokens cost, in and out, by the model's name. Raises UsageError."""
+    if config.option.emoprefer_prices is None:
+        return {}
+    import tomllib
+
+    path = Path(config.invocation_params.dir, config.option.emoprefer_prices)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {model: (float(row["input"]), float(row["output"])) for model, row in table.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise pytest.UsageError(
+            f"--emoprefer-prices {path}: {error}; write for each model a table [name] with input = and output =, the "
+            "prices of a million tokens"
+        ) from None
 
 
 def names(config: pytest.Config) -> dict[str, str]:

@@ -16,6 +16,7 @@ from emoprefer_bench.prompts import PromptPack
 from emoprefer_bench.protocol.spool import sweep
 from emoprefer_bench.trial import noise
 from emoprefer_bench.trial.headway import Headway, Progress
+from emoprefer_bench.trial.plan import Planned, planned
 from emoprefer_bench.trial.result import result as result_of
 from emoprefer_bench.trial.runner import Runner
 from emoprefer_bench.trial.seats import Seat
@@ -91,6 +92,11 @@ class Trial:
             asyncio.run(self._run(progress))
         except StoreError as error:
             self._failure = error
+
+    def plan(self) -> dict[str, Planned]:
+        """What a run would ask, by the ids of its cases; those whose data can't be read are left out."""
+        self._read_datasets(lambda _: None)
+        return asyncio.run(planned(self._settings, list(self._tallies.values()), self._judge, self._seats))
 
     def result(self, case: Case) -> ScoredResult | None:
         """The case's result for the report, also of a case that was interrupted; None where its data can't be read."""
