@@ -8,8 +8,9 @@ import zipfile
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from emoprefer_bench.cases import VARIANTS
 from emoprefer_bench.data import datasets
-from emoprefer_bench.document.cases import is_control, is_scored
+from emoprefer_bench.document.cases import is_control, is_drawn, is_scored
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import Label, shown_row
 from emoprefer_bench.reports.forms import FormError
@@ -82,14 +83,18 @@ def write(path: Path, rows: Iterable[Prediction]) -> Path:
 
 
 def write_predictions(document: Document, sources: Mapping[str, Source], limit: int | None, path: Path) -> list[str]:
-    """Write what each judge prefers, with a zip beside; with several cases, each to a file with its id in the name.
+    """Write what each judge, vote or fusion prefers, with a zip beside; of several cases, each to a file with its id.
 
     `sources` and `limit` are those of the run: where its data sets lie, and how many rows of each it read. Rows that
-    people labelled are left out of a data set that is labelled in part. Controls and variants make no predictions.
-    Returns a line for each file. Raises FormError.
+    people labelled are left out of a data set that is labelled in part. Controls, the variants of an audit and votes
+    by lot make no predictions. A `path` that doesn't end in `.csv` gets that. Returns a line for each file.
+    Raises FormError.
     """
+    if path.suffix.lower() != ".csv":
+        path = path.with_name(f"{path.name.removesuffix('.zip')}.csv")
     scored = [case for case in document["cases"] if is_scored(case)]
-    made = [case for case in scored if not is_control(case) and not case.get("variant")]
+    judged = [case for case in scored if not is_control(case) and not is_drawn(case)]
+    made = [case for case in judged if case.get("variant") not in VARIANTS]
     lines = []
     for case in made:
         target = path if len(made) == 1 else path.with_name(f"{path.stem}-{case['id']}{path.suffix}")

@@ -92,3 +92,22 @@ def test_rows_that_share_a_clip_keep_their_own_verdicts():
         ("c", "x1", "a2"),
         ("c", "x2", "same"),
     ]
+
+
+@pytest.mark.parametrize("name", ["mine", "mine.csv", "mine.zip"])
+def test_judges_and_votes_each_have_a_file_and_a_zip(bench, name):
+    """So that a fusion can be submitted; audits, coins and controls have none. A name without an ending gets one."""
+    rows = (bench.data / "toy.csv").read_text().splitlines()
+    (bench.data / "toy.csv").write_text("\n".join(row.rpartition(",")[0] for row in rows) + "\n")
+    options = ("--emoprefer-predictions", f"out/{name}", "--emoprefer-vote", "--emoprefer-audit")
+    bench.run("-k", "toy and (judge and (S1 or S2) or longer)", *options, "--emoprefer-rounds", "2")
+    written = {path.name for path in (bench.pytester.path / "out").iterdir()}
+    votes = {case["id"] for case in bench.report()["cases"] if (case["variant"] or "").endswith("rounds-vote")}
+    assert len(votes) == 2
+    wanted = {"judge-S1-toy", "judge-S2-toy", *votes}
+    assert written == {f"mine-{case}.{ending}" for case in wanted for ending in ("csv", "zip")}
+    (vote, *_) = votes
+    table = list(csv.reader((bench.pytester.path / "out" / f"mine-{vote}.csv").read_text().splitlines()))
+    assert table[0] == ["name", "a1", "a2", "preference"]
+    assert len(table) == 4
+    assert {row[3] for row in table[1:]} <= {"a1", "a2", "same"}
