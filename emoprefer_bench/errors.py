@@ -6,7 +6,7 @@ EmopreferError
 ├── prompts       PromptPackError
 ├── engines       WeightsError, DeclarationError, LeaseError
 ├── protocol      LoadError, ChildDiedError, QuestionError, MessageError
-├── trial         StoreError, NotLoadedError, EndedError, UnusableAnswerError
+├── trial         StoreError, PruneError, NotLoadedError, EndedError, UnusableAnswerError
 ├── gates         LimitError, BaselineError
 ├── replay        ReplayError
 ├── document      DocumentError

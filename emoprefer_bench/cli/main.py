@@ -11,9 +11,11 @@ import io
 import os
 import shutil
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from emoprefer_bench.cli.cache import add_cache
 from emoprefer_bench.cli.data import add_data
 from emoprefer_bench.cli.doctor import add_doctor
 from emoprefer_bench.cli.errors import MISUSED, CommandError
@@ -38,6 +40,7 @@ _EXAMPLES = """examples:
   emoprefer-bench rank .emoprefer/report.json
   emoprefer-bench data check
   emoprefer-bench init my-judges
+  emoprefer-bench cache --older 90 --prune
 
 Models are run by pytest: pytest benchmarks --help shows the options, in the group emoprefer."""
 
@@ -75,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"emoprefer-bench {version('emoprefer-bench')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
     for name, declare, about in (
@@ -84,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         ("compare", _add_compare, "show what changed from one report to another, and how sure that is"),
         ("rank", add_rank, "rank the models that wrote the texts, by people and by each judge"),
         ("data", add_data, "check the data, or download it"),
+        ("cache", add_cache, "list the answers that are kept, or take some of them away"),
         ("init", add_init, "write a conftest.py, a test and a workflow for models of your own"),
     ):
         declare(commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}."))

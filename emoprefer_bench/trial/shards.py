@@ -122,11 +122,11 @@ def _locked(folder: Path) -> int | None:
 def _merge_if_many(folder: Path) -> None:
     """Merge the files of a folder that is locked, or leave them as they are: it can be done another time."""
     with contextlib.suppress(OSError):
-        if sum(1 for _ in folder.iterdir()) <= MOST_FILES or not _is_local(folder):
+        if sum(1 for _ in folder.iterdir()) <= MOST_FILES or not is_local(folder):
             return
         for left in folder.glob(f"*{PARTIAL}"):  # by a process that was killed while it merged
             left.unlink()
-        paths = [path for path in sorted(folder.glob("*.jsonl")) if _is_done(path)]
+        paths = [path for path in sorted(folder.glob("*.jsonl")) if is_done(path)]
         if len(paths) > MOST_FILES:
             _merge(folder, paths)
 
@@ -192,7 +192,7 @@ def _sync(folder: Path) -> None:
         os.close(directory)
 
 
-def _is_done(path: Path) -> bool:
+def is_done(path: Path) -> bool:
     """Whether a file is one, and the process that made it no longer has it: those of version 0.1 hold no lock."""
     if path.is_symlink() or not path.is_file():
         return False
@@ -205,7 +205,7 @@ def _is_done(path: Path) -> bool:
         return False
 
 
-def _is_local(folder: Path) -> bool:
+def is_local(folder: Path) -> bool:
     """Whether the folder lies on a file system of this machine alone."""
     device = folder.stat().st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"

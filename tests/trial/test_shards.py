@@ -144,7 +144,7 @@ def few(monkeypatch):
 
 def test_thousands_of_files_take_few_descriptors(tmp_path, monkeypatch):
     """Where they can't be merged: a run may have no more than 64 descriptors, and finds all answers."""
-    monkeypatch.setattr(shards, "_is_local", lambda folder: False)
+    monkeypatch.setattr(shards, "is_local", lambda folder: False)
     (line,) = [path.read_bytes() for path in written(tmp_path, "0")]
     for number in range(1, 3000):
         other = line.replace(question("0").key.encode(), question(str(number)).key.encode())
