@@ -19,6 +19,7 @@ from emoprefer_bench.cli.cache import add_cache
 from emoprefer_bench.cli.data import add_data
 from emoprefer_bench.cli.doctor import add_doctor
 from emoprefer_bench.cli.errors import MISUSED, CommandError
+from emoprefer_bench.cli.history import add_history
 from emoprefer_bench.cli.init import add_init
 from emoprefer_bench.cli.listed import add_list
 from emoprefer_bench.cli.rank import add_rank
@@ -37,6 +38,7 @@ _EXAMPLES = """examples:
   emoprefer-bench report .emoprefer/report.json --html report.html --latex tables.tex
   emoprefer-bench report .emoprefer/report.json --markdown - >> "$GITHUB_STEP_SUMMARY"
   emoprefer-bench compare last-week.json .emoprefer/report.json
+  emoprefer-bench history nightly/ --html history.html
   emoprefer-bench rank .emoprefer/report.json
   emoprefer-bench data check
   emoprefer-bench init my-judges
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         ("doctor", add_doctor, "say whether this machine is ready, and how to mend what isn't"),
         ("report", _add_report, "make reports from a run's JSON report (the terminal's tables by default)"),
         ("compare", _add_compare, "show what changed from one report to another, and how sure that is"),
+        ("history", add_history, "show how scores went over many reports, as a table or a page"),
         ("rank", add_rank, "rank the models that wrote the texts, by people and by each judge"),
         ("data", add_data, "check the data, or download it"),
         ("cache", add_cache, "list the answers that are kept, or take some of them away"),

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -37,8 +38,12 @@ def manifest(
     rounds: int,
     limit: int | None,
     names: dict[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Manifest:
-    """When, with what and how a run was made; `prompts` has the `name` and `sha256` of its prompt pack."""
+    """When, with what and how a run was made; `prompts` has the `name` and `sha256` of its prompt pack.
+
+    Of a `folder` in a git repository, the commit is noted.
+    """
     made: Manifest = {
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "arguments": [str(argument) for argument in arguments],
@@ -50,7 +55,11 @@ def manifest(
         "rounds": rounds,
         "limit": limit,
     }
-    return {**made, "names": names} if names else made
+    if names:
+        made["names"] = names
+    if folder and (commit := _commit(folder)):
+        made["commit"] = commit
+    return made
 
 
 def write(document: Mapping[str, object], path: Path) -> None:
@@ -59,6 +68,22 @@ def write(document: Mapping[str, object], path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(path)
+
+
+def _commit(folder: Path) -> str | None:
+    """The commit that is checked out in a folder, with `+` where files were changed since; None where git has none."""
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],  # noqa: S607  # wherever git lies
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.stdout.strip() or None
 
 
 def _versions() -> dict[str, str]:

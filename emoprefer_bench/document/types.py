@@ -33,7 +33,7 @@ DecisionOutcome = Literal["pass", "fail", "inconclusive", "warn"]
 class Manifest(TypedDict):
     """When, with what and how a run was made; `created` is in UTC, `arguments` are the command line's.
 
-    `names` are what the paper's table calls models, where the run says so.
+    `names` are what the paper's table calls models, where the run says so; `commit` is of the repository it ran in.
     """
 
     created: str
@@ -46,6 +46,7 @@ class Manifest(TypedDict):
     rounds: Annotated[int, Meta(ge=1)]
     limit: int | None
     names: NotRequired[dict[str, str]]
+    commit: NotRequired[str]
 
 
 class Dataset(TypedDict):

@@ -105,6 +105,7 @@ class Collector:
             rounds=option.emoprefer_rounds,
             limit=option.emoprefer_limit,
             names=options.names(config),
+            folder=config.rootpath,
         )
         return files.build(list(self._cases.values()), self._datasets, manifest)
 

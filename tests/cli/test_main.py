@@ -17,7 +17,19 @@ from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.document import files as document
 
 REPORT = str(GOLDEN / "report.json")
-COMMANDS = ("report", "compare", "rank", "data", "data check", "data fetch", "init", "list", "doctor", "cache")
+COMMANDS = (
+    "report",
+    "compare",
+    "rank",
+    "data",
+    "data check",
+    "data fetch",
+    "init",
+    "list",
+    "doctor",
+    "cache",
+    "history",
+)
 
 
 @pytest.fixture
