@@ -1,0 +1,60 @@
+"""The pages of docs/: the site has all of them, and what they show runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from emoprefer_bench.plugin import options
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+def test_the_site_has_every_page_once():
+    """A page that is added is added to the site's list, and to its first page."""
+    nav = re.findall(r"^  - ([a-z-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(nav) == sorted(page.name for page in DOCS.glob("*.md"))
+    linked = set(re.findall(r"\]\(([a-z-]+\.md)\)", (DOCS / "index.md").read_text()))
+    assert linked == {*nav} - {"index.md"}
+
+
+@pytest.mark.parametrize("page", sorted(page.name for page in DOCS.glob("*.md")))
+def test_links_between_pages_lead_somewhere(page):
+    """To a file that is there."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", (DOCS / page).read_text()):
+        assert (DOCS / target).exists(), target
+
+
+def test_what_the_page_on_reports_shows_runs(bench, monkeypatch, capsys):
+    """On a run's own folder, as it stands there; and every column of a transcript is explained."""
+    page = (DOCS / "reports.md").read_text()
+    bench.run("-k", "toy and (judge or longer)")
+    monkeypatch.chdir(bench.pytester.path)
+    capsys.readouterr()
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(block, "reports.md", "exec"), {})  # noqa: S102  # what a reader would type
+    shown = capsys.readouterr().out
+    assert "longer-toy" in shown
+    assert "00001:c1" not in shown  # a judge that says a1 has it right
+    table = page.split("| column | what it holds |")[1].split("\n\n")[0]
+    explained = {
+        name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
+    }
+    lines = pd.read_json(".emoprefer/transcripts/judge-S2-toy.jsonl", lines=True)
+    assert set(lines.columns) == explained
+
+
+def test_the_page_for_users_of_the_reference_names_options_and_models_that_there_are():
+    """What it says to type here can be typed."""
+    page = (DOCS / "from-the-reference.md").read_text()
+    known = set(re.findall(r"--emoprefer-[a-z-]+", Path(options.__file__).read_text()))
+    known |= {f"--emoprefer-{form}" for form in ("html", "markdown", "latex", "csv", "predictions")}
+    assert set(re.findall(r"--emoprefer-[a-z-]+", page)) <= known
+    models = set(re.findall(r"^def (\w+)\(gpus", (ROOT / "conftest.py").read_text(), re.MULTILINE))
+    named = set(re.findall(r"\| `pytest benchmarks -k (\w+)` \|", page))
+    assert named
+    assert named <= models
