@@ -62,6 +62,9 @@ def _of_counts(
     if fell[0] <= TOLERANCE:
         return float(fell[0]), 1.0
 
+    some = (count > 0) & kinds.any((-2, -1))
+    count, kinds = count[some], kinds[some]
+
     def p(draws: int) -> float:
         heads = rng.binomial(count, 0.5, (draws, len(kinds))).astype(float)  # floats are multiplied fast
         moved = (heads @ kinds.reshape(len(kinds), -1)).reshape(draws, 2, 4)
