@@ -6,7 +6,7 @@ EmopreferError
 ├── prompts       PromptPackError
 ├── engines       WeightsError, DeclarationError, LeaseError
 ├── protocol      LoadError, ChildDiedError, QuestionError, MessageError
-├── trial         StoreError, PruneError, NotLoadedError, EndedError, UnusableAnswerError
+├── trial         StoreError, PruneError, NotLoadedError, CannotWeighError, EndedError, UnusableAnswerError
 ├── gates         LimitError, BaselineError
 ├── replay        ReplayError
 ├── document      DocumentError
@@ -15,8 +15,8 @@ EmopreferError
 └── cli           CommandError
 
 Each is defined in its room, and its message says what is wrong, where, and how to mend it. NotLoadedError,
-EndedError and UnusableAnswerError never leave the trial: a strategy ends by them. Children have errors of their own,
-which reach the parent as text.
+CannotWeighError, EndedError and UnusableAnswerError never leave the trial: a strategy ends by them (by
+CannotWeighError its case is skipped). Children have errors of their own, which reach the parent as text.
 """
 
 from __future__ import annotations

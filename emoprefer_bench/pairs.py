@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,14 @@ Label = Literal["a1", "a2", "same"]
 
 LABELS: tuple[Label, ...] = ("a1", "a2", "same")
 EXCHANGED: dict[Label, Label] = {"a1": "a2", "a2": "a1", "same": "same"}
+
+Scores = bool | Literal["labels"]
+"""Which texts a judge can weigh: any, none, or `labels` alone, as one whose server lists the likeliest words."""
+
+
+def weighs(scores: Scores, texts: Sequence[str]) -> bool:
+    """Whether a judge that can weigh `scores` can weigh these texts."""
+    return scores is True or (scores == "labels" and set(texts) <= set(LABELS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +110,28 @@ class Question:
 
     `engine` identifies the judge (model, revision, engine and its version, adapter, decoding settings) as plain JSON.
     A judge that takes no prompt has `prompt=None` and reads `texts`, the two descriptions, itself.
+
+    A question either draws an answer or weighs texts: how likely each text of `score` is as what the judge would say
+    next. Nothing is drawn then, so there is no `sampling` and no `round`.
     """
 
     engine: dict[str, Any]
     prompt: str | None
     modality: str
-    sampling: Sampling
+    sampling: Sampling | None
     clip: Clip | None = None
     texts: tuple[str, str] | None = None
     subtitle: str | None = None
     round: int = 0
+    score: tuple[str, ...] | None = None
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Compute the key: the SHA-256 (hex) of the canonical form."""
+        """Compute the key: the SHA-256 (hex) of the canonical form. Raises ValueError for a question of both kinds."""
+        if (self.score is None) == (self.sampling is None) or (self.score is not None and self.round):
+            raise ValueError("a question has either a sampling or texts to score, and then no round")
+        if self.score is not None and not (self.score and all(self.score)):
+            raise ValueError(f"there is nothing to weigh in {self.score!r}: name texts, none of them empty")
         canonical = json.dumps(self.canonical(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         object.__setattr__(self, "key", hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest())
 
@@ -124,9 +141,6 @@ class Question:
         Where sound came with the question, the version of its decoding counts too, but for the first: what that one
         heard right keeps the key that it always had, and the answers that are stored by it.
         """
-        sampling = asdict(self.sampling)
-        if not self.sampling.presence_penalty:
-            del sampling["presence_penalty"]  # it came later, and answers that were stored before keep their keys
         heard = self.clip.sound_decoding if self.clip and "audio" in self.modality else 1
         return {
             **({"sound_decoding": heard} if heard > 1 else {}),
@@ -135,10 +149,18 @@ class Question:
             "texts": self.texts,
             "subtitle": self.subtitle,
             "modality": self.modality,
-            "sampling": sampling,
             "media": self.clip.digest if self.clip else None,
-            "round": self.round,
+            **self._how(),
         }
+
+    def _how(self) -> dict[str, Any]:
+        """What is wanted of the judge: an answer that is drawn, or texts that are weighed."""
+        if self.sampling is None:
+            return {"score": self.score}
+        sampling = asdict(self.sampling)
+        if not self.sampling.presence_penalty:
+            del sampling["presence_penalty"]  # it came later, and answers that were stored before keep their keys
+        return {"sampling": sampling, "round": self.round}
 
     @property
     def seed(self) -> int:
@@ -156,6 +178,10 @@ class Answer:
     `tokens` counts `prompt`, `cached`, `audio`, `video` and `output` tokens (absent where the engine can't tell).
     `seconds` splits the time into `preprocess` and `model`. `finish` is `error` when the question failed for good,
     with the reason in `text`. `device` is what it was computed on, in words.
+
+    `logprobs` answers a question that weighs: for each of its texts the natural logarithms of its tokens'
+    probabilities, each token given the prompt and the tokens before it; None for a text whose probability the judge
+    could only bound.
     """
 
     text: str
@@ -163,3 +189,4 @@ class Answer:
     tokens: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     device: str = ""
+    logprobs: tuple[tuple[float, ...] | None, ...] | None = None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emoprefer_bench.pairs import Clip, Pair, Question, Sampling, row_of, shown_row
+from emoprefer_bench.pairs import Clip, Pair, Question, Sampling, row_of, shown_row, weighs
 
 CLIP = Clip("clip", Path("/here/clip.mp4"), digest="ab" * 32)
 QUESTION = Question({"engine": "test", "revision": "1"}, "Which?", "video", Sampling(), clip=CLIP)
@@ -63,6 +63,7 @@ def test_a_key_stays_the_same_over_versions_of_this_package():
         {"texts": ("one", "two")},
         {"subtitle": "Hello."},
         {"round": 1},
+        {"sampling": None, "score": ("one",)},
     ],
 )
 def test_whatever_can_change_an_answer_changes_the_key(change):
@@ -96,6 +97,38 @@ def test_a_seed_comes_from_the_question_and_fits_31_bits():
     assert len(seeds) == 50
     assert all(0 <= seed < 2**31 for seed in seeds)
     assert replace(QUESTION).seed == QUESTION.seed
+
+
+@pytest.mark.parametrize("change", [{"score": ("two",)}, {"score": ("one", "two")}, {"score": ("two", "one")}])
+def test_the_texts_that_are_weighed_are_part_of_the_key(change):
+    """In their order; how answers are drawn and the round are not, since nothing is drawn."""
+    weighing = replace(QUESTION, sampling=None, score=("one",))
+    assert replace(weighing, **change).key != weighing.key
+    assert weighing.canonical().keys() == QUESTION.canonical().keys() - {"sampling", "round"} | {"score"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"score": ("one",)},
+        {"sampling": None},
+        {"sampling": None, "score": ("one",), "round": 1},
+        {"sampling": None, "score": ()},
+        {"sampling": None, "score": ("one", "")},
+    ],
+)
+def test_a_question_either_draws_or_weighs(change):
+    """One that does both, neither, or weighs nothing is none."""
+    with pytest.raises(ValueError, match=r"sampling or texts|nothing to weigh"):
+        replace(QUESTION, **change)
+
+
+def test_labels_alone_are_weighed_by_who_sees_the_likeliest_words_alone():
+    """Any text by who can weigh any, none by who can't."""
+    able = {
+        scores: (weighs(scores, ("a1", "same")), weighs(scores, ("a1", "sad"))) for scores in (True, "labels", False)
+    }
+    assert able == {True: (True, True), "labels": (True, False), False: (False, False)}
 
 
 def test_a_text_that_is_no_unicode_has_a_key():

@@ -193,9 +193,13 @@ def listener(*, gpus: Gpus | None = None, **options: Any) -> ChildEngine:  # the
 
 
 def function(
-    answer: Callable[[Question], str | Answer], *, name: str = "function", **settings: Any
+    answer: Callable[[Question], str | Answer | dict[str, Any]], *, name: str = "function", **settings: Any
 ) -> FunctionEngine:  # FunctionEngine's fields
-    """A judge that is a function from a question to the text of its answer, called in this process."""
+    """A judge that is a function from a question to the text of its answer, called in this process.
+
+    With `scores=True` it is also asked to weigh texts, those in the question's `score`: then it returns a dict with
+    `logprobs`, for each text a list of its tokens' log-probabilities.
+    """
     return FunctionEngine(answer, name, **settings)
 
 
@@ -252,6 +256,7 @@ def _remote(
         plan=plan,
         gpus=gpus or Gpus(),
         packages=((module, extra), ("tenacity", extra)),
+        scores=False if kind == "gemini" else None,
         env=(*([str(rest["key"])] if rest.get("key") else []), *PROXIES),
         **{**common, "timeout": max(common["timeout"], PATIENCE)},
     )

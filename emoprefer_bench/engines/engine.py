@@ -9,7 +9,7 @@ import importlib.util
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +17,7 @@ from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.engines.weights import named, revision_of
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.media.plan import MediaPlan
-from emoprefer_bench.pairs import Answer, Question, Sampling
+from emoprefer_bench.pairs import Answer, Question, Sampling, Scores
 from emoprefer_bench.prompts import Whitespace
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Session(Protocol):
     device: str
     revision: str | None
     """Which weights were loaded, where the engine says it."""
+    scores: Scores
+    """Which texts it can weigh."""
 
     @property
     def restarts(self) -> int:
@@ -78,6 +80,10 @@ class Engine(Protocol):
         """Whether what it said is flattened before it is asked about it."""
 
     @property
+    def scores(self) -> Scores | None:
+        """Which texts it can weigh; None where only its session can tell."""
+
+    @property
     def name(self) -> str:
         """What a person reads, such as `vllm 0.32.0`."""
 
@@ -102,7 +108,8 @@ class ChildEngine:
     as are the `options` that can change an answer. The option `data_parallel=n` is ours: n children, each with its
     share of the GPUs. `env` names the secrets of this process's environment that the child gets. With
     `whitespace="fold"`, texts in its prompts are folded, whatever the prompt pack says; with `flat_answers`, what it
-    said is flattened (prompts.flattened) before it is asked about it.
+    said is flattened (prompts.flattened) before it is asked about it. `scores` is set where no child need be asked
+    which texts it can weigh.
     """
 
     kind: str
@@ -121,6 +128,7 @@ class ChildEngine:
     env: tuple[str, ...] = ()
     whitespace: Whitespace = "keep"
     flat_answers: bool = False
+    scores: Scores | None = None
 
     @property
     def name(self) -> str:
@@ -201,9 +209,13 @@ def _environment(gpus: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class FunctionEngine:
-    """A function from a question to its answer's text (or an Answer), called in this process: controls, and tests."""
+    """A function from a question to its answer, called in this process: controls, and tests.
 
-    function: Callable[[Question], str | Answer]
+    It returns the answer's text, an Answer, or a dict as a worker's (protocol.worker.OneByOne). One that weighs texts
+    says so (`scores=True`).
+    """
+
+    function: Callable[[Question], str | Answer | dict[str, Any]]
     name: str = NAMELESS
     sampling: Sampling = field(default_factory=Sampling)
     plan: MediaPlan | None = None
@@ -215,6 +227,7 @@ class FunctionEngine:
     restarts: int = 0
     about: str = ""
     revision: str | None = None
+    scores: Scores = False
 
     def __post_init__(self) -> None:
         """Raise DeclarationError for a function whose answers are kept under no name of its own."""
@@ -242,5 +255,15 @@ class FunctionEngine:
 
     async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:  # noqa: ARG002  # reads the question
         """Call the function."""
+        from emoprefer_bench.protocol import messages
+
         given = self.function(question)
-        return Answer(given) if isinstance(given, str) else given
+        try:
+            if isinstance(given, Answer):
+                weighs = question.score is not None and given.finish not in messages.UNANSWERED
+                return replace(
+                    given, logprobs=messages.logprobs(given.logprobs, question.score or ()) if weighs else None
+                )
+            return messages.answer({"text": given} if isinstance(given, str) else given, question.score)
+        except messages.MessageError as error:
+            return Answer(f"the answer of the function {self.name!r} is none: {error}", "error")

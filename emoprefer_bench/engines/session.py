@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from emoprefer_bench.pairs import Answer, Question
+from emoprefer_bench.pairs import Answer, Question, Scores
 from emoprefer_bench.protocol import messages
 from emoprefer_bench.protocol.parent import Child, ChildDiedError, Launch, QuestionError
 
@@ -29,6 +29,7 @@ class ChildSession:
         self.concurrency = 1
         self.device = ""
         self.revision: str | None = None
+        self.scores: Scores = False
         self.restarts = 0
 
     async def start(self) -> None:
@@ -36,6 +37,7 @@ class ChildSession:
         await self._child.start()
         ready = self._child.ready
         self.concurrency, self.device, self.revision = ready.concurrency, ready.device, ready.revision
+        self.scores = ready.scores
 
     async def close(self) -> None:
         """End the child."""
@@ -45,14 +47,14 @@ class ChildSession:
         """Answer a question; one that fails, or kills the child twice, gets `finish="error"` and the reason as text."""
         wire = _wire(question, clip)
         try:
-            return await _asked(self._child, wire)
+            return await _asked(self._child, wire, question.score)
         except ChildDiedError:
             async with self._suspects:
-                return await self._answer_again(wire)
+                return await self._answer_again(wire, question.score)
 
-    async def _answer_again(self, wire: dict[str, Any]) -> Answer:
+    async def _answer_again(self, wire: dict[str, Any], score: Sequence[str] | None) -> Answer:
         try:
-            return await _asked(await self._living(), wire)
+            return await _asked(await self._living(), wire, score)
         except ChildDiedError as error:
             return Answer(f"{error} (on the second attempt too)", "error")
 
@@ -80,6 +82,7 @@ class ParallelSession:
         self.concurrency = 1
         self.device = ""
         self.revision: str | None = None
+        self.scores: Scores = False
 
     async def start(self) -> None:
         """Start all children at once. Raises LoadError, of the first that can't be loaded, and then none is left."""
@@ -88,7 +91,7 @@ class ParallelSession:
             if outcome is not None:
                 await self.close()
                 raise outcome
-        self.revision = self._sessions[0].revision
+        self.revision, self.scores = self._sessions[0].revision, self._sessions[0].scores
         self.concurrency = sum(session.concurrency for session in self._sessions)
         self.device = f"{len(self._sessions)} x {self._sessions[0].device}"
 
@@ -127,14 +130,15 @@ def _wire(question: Question, clip: dict[str, Any] | None) -> dict[str, Any]:
         "subtitle": question.subtitle,
         "modality": question.modality,
         "clip": clip,
-        "sampling": {**asdict(question.sampling), "seed": question.seed},
+        "sampling": {**asdict(question.sampling), "seed": question.seed} if question.sampling else None,
+        "score": question.score,
     }
 
 
-async def _asked(child: Child, wire: dict[str, Any]) -> Answer:
+async def _asked(child: Child, wire: dict[str, Any], score: Sequence[str] | None) -> Answer:
     """Ask the child. An answer that is none by the protocol is an error, like one that says so."""
     try:
-        return messages.answer(await child.ask(wire))
+        return messages.answer(await child.ask(wire), score)
     except QuestionError as error:
         return Answer(str(error), "error")
     except messages.MessageError as error:

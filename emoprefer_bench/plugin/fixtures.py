@@ -126,6 +126,8 @@ def _run(request: pytest.FixtureRequest, case: Case) -> ScoredResult:
             _keep_incomplete(request.node, trial)
         raise
     request.node.stash[NOTES] = trial.notes()
+    if unable := trial.unable(case):
+        pytest.skip(unable)
     result, fault = trial.result(case), trial.fault(case)
     if result is None:
         pytest.fail(fault or f"{case.id} was not asked", pytrace=False)
@@ -190,6 +192,8 @@ def _properties(result: ScoredResult) -> list[tuple[str, object]]:
 
 def _keep_incomplete(item: pytest.Item, trial: Trial) -> None:
     for case in trial.cases:
+        if trial.unable(case):
+            continue
         if result := trial.result(case):
             kept = withheld(result) if trial.unsound(case) else result
             interrupts.report(item, kept, trial.dataset(case).described())

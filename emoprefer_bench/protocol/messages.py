@@ -10,14 +10,16 @@ import contextlib
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from emoprefer_bench.errors import EmopreferError
-from emoprefer_bench.pairs import Answer, Finish
+from emoprefer_bench.pairs import Answer, Finish, Scores
 from emoprefer_bench.printable import on_one_line, printable
 
 FINISHES: tuple[Finish, ...] = get_args(Finish)
+UNANSWERED: tuple[Finish, ...] = ("refused", "overlong", "error")
 LONGEST_MESSAGE = 4000  # characters of an error; the child's log has the rest
 MOST = 1 << 53  # of tokens or seconds: what any reader of JSON takes for an integer
 NAME = re.compile(r"[\w.:-]{1,100}", re.ASCII)
@@ -30,11 +32,15 @@ class MessageError(EmopreferError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a child says of itself: how many questions it wants at once, on what it runs, which weights it loaded."""
+    """What a child says of itself: how many questions it wants at once, on what it runs, which weights it loaded.
+
+    `scores` are the texts that it can weigh.
+    """
 
     concurrency: int
     device: str
     revision: str | None
+    scores: Scores = False
 
 
 def decode(line: bytes) -> dict[str, Any] | None:
@@ -55,19 +61,45 @@ def ready(message: dict[str, Any]) -> Ready:
         )
     revision = message.get("revision")
     known = isinstance(revision, str) and NAME.fullmatch(revision)
-    return Ready(concurrency, one_line(message.get("device", "")), str(revision) if known else None)
+    scores: Scores = message.get("scores") or False
+    if scores not in (True, False, "labels"):
+        raise MessageError(f"the engine's 'ready' says scores {_shown(scores)}: it must be true, false or \"labels\"")
+    return Ready(concurrency, one_line(message.get("device", "")), str(revision) if known else None, scores)
 
 
-def answer(message: dict[str, Any]) -> Answer:
-    """Read an `answer` message. Raises MessageError."""
-    text, finish = message.get("text"), message.get("finish") or "stop"
+def answer(message: dict[str, Any], score: Sequence[str] | None = None) -> Answer:
+    """Read an `answer` message; `score` are the texts that were to be weighed. Raises MessageError."""
+    text, finish = message.get("text", None if score is None else ""), message.get("finish") or "stop"
     if not isinstance(text, str):
         raise MessageError(f"its text is {_shown(text)}, not a string")
     if finish not in FINISHES:
         raise MessageError(f"finish {_shown(finish)} is none of {', '.join(FINISHES)}")
     tokens = {name: _count(name, number) for name, number in _numbers(message, "tokens")}
     seconds = {name: float(_number(name, number)) for name, number in _numbers(message, "seconds")}
-    return Answer(encodable(text), finish, tokens, seconds)
+    weighed = None if score is None or finish in UNANSWERED else logprobs(message.get("logprobs"), score)
+    return Answer(encodable(text), finish, tokens, seconds, logprobs=weighed)
+
+
+def logprobs(rows: object, score: Sequence[str]) -> tuple[tuple[float, ...] | None, ...]:
+    """Check the log-probabilities of an answer about the texts of `score`. Raises MessageError."""
+    if not isinstance(rows, (list, tuple)) or len(rows) != len(score):
+        count = f"of {len(rows)}" if isinstance(rows, (list, tuple)) else _shown(rows)
+        raise MessageError(f"its logprobs are {count}, and {len(score)} texts were to be weighed: one list a text")
+    return tuple(_weighed(row) for row in rows)
+
+
+def _weighed(row: object) -> tuple[float, ...] | None:
+    """The log-probabilities of one text's tokens; None where they could only be bounded."""
+    if row is None:
+        return None
+    if not isinstance(row, (list, tuple)) or not row:
+        raise MessageError(f"its logprobs hold {_shown(row)}, which is no list of one number for each token of a text")
+    for number in row:
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            raise MessageError(f"its logprobs hold {_shown(number)}, which is no number")
+        if not math.isfinite(number) or number > 0:
+            raise MessageError(f"its logprobs hold {_shown(number)}: the logarithm of a probability is finite and <= 0")
+    return tuple(float(number) for number in row)
 
 
 def encodable(text: str) -> str:

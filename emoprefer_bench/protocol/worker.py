@@ -86,13 +86,19 @@ class Reply:
     def answer(
         self,
         ask_id: str,
-        text: str,
+        text: str = "",
         finish: str = "stop",
         tokens: dict[str, int] | None = None,
         seconds: dict[str, float] | None = None,
+        logprobs: list[list[float] | None] | None = None,
     ) -> None:
-        """Answer a question. `tokens` and `seconds` have the keys that docs/protocol.md names."""
-        self.send(type="answer", id=ask_id, text=text, finish=finish, tokens=tokens or {}, seconds=seconds or {})
+        """Answer a question. `tokens` and `seconds` have the keys that docs/protocol.md names.
+
+        `logprobs` answers a question that weighs texts: a list a text, a natural logarithm a token.
+        """
+        weighed = {} if logprobs is None else {"logprobs": logprobs}
+        said = {"text": text, "finish": finish, **weighed, "tokens": tokens or {}, "seconds": seconds or {}}
+        self.send(type="answer", id=ask_id, **said)
 
     def error(self, ask_id: str, message: str) -> None:
         """Say that this question failed for good; the others go on."""
@@ -114,7 +120,8 @@ class OneByOne:
 
     `ready` names at least `engine` and `version`. `answer` gets the question (a dict, see docs/protocol.md) and
     returns the text, or a dict with `text` and any of `finish`, `tokens` and `seconds`. What it raises is reported as
-    that question's error.
+    that question's error. Where `ready` says `"scores": True`, questions come that have texts in `score`; their answer
+    is a dict with `logprobs`, for each text a list of its tokens' log-probabilities.
     """
 
     def __init__(self, ready: dict[str, Any], answer: Callable[[dict[str, Any]], str | dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from emoprefer_bench.trial.desk import Desk
 from emoprefer_bench.trial.held import HeldClip
 from emoprefer_bench.trial.seats import NotLoadedError, Seat
 from emoprefer_bench.trial.tally import Tally
-from emoprefer_bench.trial.transcripts import Steps
+from emoprefer_bench.trial.transcripts import Step, Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Asking:
             **given,
         )
         answer = await self.desk.ask(seat, question, self.held, self.tally)
-        self.steps.append((template, answer.text))
+        self.steps.append(Step(template, answer, question.score or ()))
         self.answers.append((question.clip is not None, answer))
         return answer
 

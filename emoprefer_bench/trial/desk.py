@@ -47,8 +47,8 @@ class Desk:
             return answer
         if asked in self._in_flight:
             return await asyncio.shield(self._in_flight[asked])
-        if tally.failure:
-            raise EndedError(tally.failure)
+        if ended := tally.failure or tally.unable:
+            raise EndedError(ended)
         if seat.name not in self.resident:
             raise NotLoadedError(seat)
         future = asyncio.get_running_loop().create_future()
@@ -79,6 +79,8 @@ class Desk:
             self._unsaved[seat.name, question.key, tally.again] = answer
 
     async def _answer(self, seat: Seat, question: Question, held: HeldClip, tally: Tally) -> Answer:
+        if question.score is not None:
+            await seat.check_weighs(question.score)
         fields, started = None, time.perf_counter()
         if question.clip is not None:
             sound, picture = "audio" in question.modality, "video" in question.modality

@@ -19,7 +19,7 @@ from emoprefer_bench.protocol.parent import LoadError
 from emoprefer_bench.trial.asking import Asking
 from emoprefer_bench.trial.desk import Desk, EndedError
 from emoprefer_bench.trial.held import HeldClip
-from emoprefer_bench.trial.seats import NotLoadedError, Seat
+from emoprefer_bench.trial.seats import CannotWeighError, NotLoadedError, Seat
 from emoprefer_bench.trial.store import Store
 from emoprefer_bench.trial.strategies import STRATEGIES, UnusableAnswerError
 from emoprefer_bench.trial.tally import Tally
@@ -172,6 +172,9 @@ class Runner:
         except LoadError as error:
             tally.failure = str(error)
             return
+        except CannotWeighError as error:
+            tally.unable = str(error)
+            return
         except EndedError:
             return
         finally:
@@ -189,7 +192,7 @@ class Runner:
 
 
 def _open(tally: Tally, row: int) -> Iterator[Work]:
-    if tally.failure:
+    if tally.failure or tally.unable:
         return
     for round_ in range(len(tally.rounds)):
         for exchanged in (False, True):

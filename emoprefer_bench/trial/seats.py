@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import itertools
 import time
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from emoprefer_bench.engines.engine import Engine, Session
 from emoprefer_bench.errors import EmopreferError
-from emoprefer_bench.pairs import Answer, Question
+from emoprefer_bench.pairs import Answer, Question, Scores, weighs
 from emoprefer_bench.protocol.parent import LoadError
 from emoprefer_bench.trial.times import Times
 
@@ -24,6 +25,15 @@ class NotLoadedError(EmopreferError):
     def __init__(self, seat: Seat) -> None:
         super().__init__(seat.name)
         self.seat = seat
+
+
+class CannotWeighError(EmopreferError):
+    """The model can't weigh the texts that a strategy has it weigh; the message says why."""
+
+    def __init__(self, name: str, scores: Scores) -> None:
+        able = "its server lists the likeliest words alone, so it can weigh labels (P1), not whole texts (L1)"
+        unable = "it gives no log-probabilities of words that it is shown (docs/external.md says how a worker does)"
+        super().__init__(f"{name} can't be asked that: {able if scores else unable}")
 
 
 class Slots:
@@ -116,6 +126,14 @@ class Seat:
     def known_identity(self) -> dict[str, Any] | None:
         """What its answers were kept under, or would be; None where that can't be known without opening it."""
         return self._identity or self.engine.identity()
+
+    async def check_weighs(self, texts: Sequence[str]) -> None:
+        """Raise CannotWeighError unless it can weigh these texts; opens the engine where only that can tell."""
+        scores = self.engine.scores
+        if scores is None:
+            scores = (await self._open()).scores
+        if not weighs(scores, texts):
+            raise CannotWeighError(self.name, scores)
 
     async def close(self) -> None:
         """End the engine, if it was opened."""

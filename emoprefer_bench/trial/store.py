@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import Answer, Question
-from emoprefer_bench.protocol.messages import one_line
+from emoprefer_bench.protocol.messages import logprobs, one_line
 from emoprefer_bench.trial import shards
 from emoprefer_bench.trial.places import Places
 
@@ -105,6 +105,7 @@ class Store:
         row: dict[str, Any] = {
             "key": question.key,
             "text": answer.text,
+            **({} if answer.logprobs is None else {"logprobs": answer.logprobs}),
             "finish": answer.finish,
             "tokens": answer.tokens,
             "seconds": answer.seconds,
@@ -210,5 +211,6 @@ def _answer(row: Any, key: str) -> Answer | None:  # noqa: ANN401  # whatever th
             raise TypeError
     if not all(math.isfinite(number) for number in seconds.values()):
         raise ValueError
+    weighed = logprobs(row["logprobs"], row["question"]["score"]) if "logprobs" in row else None
     named = {one_line(name): count for name, count in tokens.items()}
-    return Answer(text, finish, named, seconds, one_line(row.get("device", "")))
+    return Answer(text, finish, named, seconds, one_line(row.get("device", "")), weighed)

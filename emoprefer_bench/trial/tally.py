@@ -38,6 +38,7 @@ def first_line(text: str) -> str:
 class Tally:
     """What a case has gathered so far. `pairs` are in row order; `failure` is why the case can't go on.
 
+    `unable` is why its judge can't be asked what the case asks, which makes the case a skip, not a failure.
     `again` is a tally of questions that are asked once more, whatever is stored, to see whether the answers change.
     """
 
@@ -45,6 +46,7 @@ class Tally:
     pairs: list[Pair]
     rounds: list[Round]
     failure: str | None = None
+    unable: str | None = None
     again: bool = False
     times: Times = field(default_factory=Times)
     used: int = 0

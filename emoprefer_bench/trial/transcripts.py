@@ -11,18 +11,29 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from emoprefer_bench.cases import Case
-from emoprefer_bench.pairs import Pair
+from emoprefer_bench.pairs import Answer, Pair
 from emoprefer_bench.reading.thinking import spoken
 from emoprefer_bench.trial.store import StoreError
 from emoprefer_bench.verdicts import Reading
 
-Steps = list[tuple[str, str]]
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A question of a strategy, by its template, and what came back; `score` are the texts that it weighed."""
+
+    template: str
+    answer: Answer
+    score: Sequence[str] = ()
+
+
+Steps = list[Step]
 
 
 class Transcripts:
@@ -51,7 +62,7 @@ class Transcripts:
     ) -> None:
         """Write one verdict, on the row `row` (from 0). `pair` is in the order that was asked.
 
-        `steps` are template and answer, first to last. Raises StoreError where the disk is full or can't be written.
+        `steps` are in the order in which they were asked. Raises StoreError where the disk is full or can't be written.
         """
         line = {
             "row": row + 1,  # as people count
@@ -65,7 +76,7 @@ class Transcripts:
             "a2": pair.a2,
             "label": pair.label,
             "writers": [pair.model1, pair.model2],
-            "steps": [_step(template, text) for template, text in steps],
+            "steps": [_described(step) for step in steps],
             "verdict": reading.label,
             "reference": reading.reference,
             "provenance": reading.provenance,
@@ -87,7 +98,15 @@ class Transcripts:
             raise StoreError(self._folder, "what was said", error.strerror) from error
 
 
-def _step(template: str, text: str) -> dict[str, str]:
-    """One question and what was said to it; beside it the whole answer, where the model thought before."""
+def _described(step: Step) -> dict[str, Any]:
+    """One question and what was said to it; beside it the whole answer, where the model thought before.
+
+    One that weighed has its texts, each with the log-probabilities of its tokens.
+    """
+    text = step.answer.text
     said = spoken(text)
-    return {"asked": template, "answer": said or "", **({} if said == text else {"whole": text})}
+    described = {"asked": step.template, "answer": said or "", **({} if said == text else {"whole": text})}
+    if step.answer.logprobs is None:
+        return described
+    rows = zip(step.score, step.answer.logprobs, strict=True)
+    return {**described, "weighed": [{"text": weighed, "logprobs": row} for weighed, row in rows]}

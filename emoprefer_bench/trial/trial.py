@@ -121,6 +121,11 @@ class Trial:
         broken_off = f"{case.id}: the run broke off before all was asked; run the same command again to go on"
         return tally.failure or unwritable or tally.unsound() or (None if tally.complete else broken_off)
 
+    def unable(self, case: Case) -> str | None:
+        """Why the judge can't be asked what the case asks, so that the case is to be skipped; or None."""
+        tally = self._tallies.get(case.id)
+        return tally.unable if tally else None
+
     def unsound(self, case: Case) -> str | None:
         """Why the case has no scores, whether or not it was asked to its end; or None."""
         tally = self._tallies[case.id]

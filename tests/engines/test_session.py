@@ -271,3 +271,35 @@ def test_only_the_end_of_a_log_is_read(tmp_path):
         weird(tmp_path, "sys.stderr.write('\\x1b[2J gone\\n'); sys.stderr.flush(); os._exit(1)"), tmp_path, "bad", "c"
     )
     assert "\N{REPLACEMENT CHARACTER}[2J gone" in answer.text
+
+
+@pytest.mark.parametrize(("says", "scores"), [("", False), ("true", True), ("false", False), ("labels", "labels")])
+def test_a_child_says_which_texts_it_can_weigh(tmp_path, says, scores):
+    """Any, none, or labels; a child that doesn't say so can't."""
+    said = {"true": ", scores=True", "false": ", scores=False", "labels": ", scores='labels'"}.get(says, "")
+    _, session = ask(engine(tmp_path, concurrency="2" + said), tmp_path)
+    assert session.scores == scores
+
+
+def test_a_child_that_says_anything_else_is_not_loaded(tmp_path):
+    """It says how it is said."""
+    with pytest.raises(LoadError, match="says scores 'all': it must be true, false or \"labels\""):
+        ask(engine(tmp_path, concurrency="2, scores='all'"), tmp_path)
+
+
+def test_texts_to_weigh_reach_the_child_and_their_log_probabilities_come_back(tmp_path):
+    """The question has no sampling then; what comes back in another number than the texts is an error."""
+    weighing = Question({"engine": "x"}, "Which?", "text", None, score=("one", "two"))
+    judge = engine(
+        tmp_path,
+        "dict(text=json.dumps(asked['question']), logprobs=[[-1.5]] * len(asked['question']['score']))",
+    )
+
+    async def main():
+        async with judge.open(tmp_path / "log") as session:
+            return await session.answer(weighing, None)
+
+    answer = asyncio.run(main())
+    asked = json.loads(answer.text)
+    assert (asked["score"], asked["sampling"]) == (["one", "two"], None)
+    assert answer.logprobs == ((-1.5,), (-1.5,))

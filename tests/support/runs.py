@@ -11,7 +11,7 @@ from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.pairs import Answer, Clip, Pair
 from emoprefer_bench.trial.result import result
 from emoprefer_bench.trial.tally import Tally
-from emoprefer_bench.trial.transcripts import Transcripts
+from emoprefer_bench.trial.transcripts import Step, Transcripts
 from emoprefer_bench.verdicts import read
 from support import documents
 
@@ -81,7 +81,8 @@ def _tell(tally: Tally, transcripts: Transcripts, row: int, number: int, teller:
     reading = read(Answer(steps[-1][1]))
     one = tally.rounds[number]
     (one.exchanged if exchanged else one.forward)[row] = reading
-    transcripts.write(tally.case, row, number, pair, steps, reading, exchanged=exchanged)
+    asked = [Step(template, Answer(text)) for template, text in steps]
+    transcripts.write(tally.case, row, number, pair, asked, reading, exchanged=exchanged)
 
 
 def some_pairs(rows: int = 24) -> list[Pair]:

@@ -32,6 +32,39 @@ def test_an_answer_is_there_in_the_next_run(tmp_path):
     again.close()
 
 
+WEIGHED = Answer("", tokens={"prompt": 3}, logprobs=((-0.1, -1e-17, -0.30000000000000004), None, (0.0,)))
+
+
+def weighing():
+    """A question that weighs three texts."""
+    return question(sampling=None, score=("one", "two", "three"))
+
+
+def test_what_was_weighed_is_there_in_the_next_run_to_the_bit(tmp_path):
+    """Also what could only be bounded."""
+    with Store(tmp_path) as store:
+        store.add(weighing(), WEIGHED)
+        assert store.get(weighing().key) == WEIGHED
+    with Store(tmp_path) as again:
+        assert again.get(weighing().key) == WEIGHED
+
+
+@pytest.mark.parametrize(
+    "damage", [("-0.1", "0.1"), ("-0.1", "-1e999"), ("-0.1", "NaN"), ("null,", ""), ("[0.0]", "[]"), ("[0.0]", "0.0")]
+)
+def test_what_no_weighing_gives_is_asked_again(tmp_path, damage):
+    """A line that was damaged into something that is no logarithm of a probability, or of other texts."""
+    with Store(tmp_path) as store:
+        store.add(weighing(), WEIGHED)
+    (shard,) = tmp_path.glob("*.jsonl")
+    damaged = shard.read_text().replace(*damage)
+    assert damaged != shard.read_text()
+    shard.write_text(damaged)
+    with Store(tmp_path) as again:
+        assert again.get(weighing().key) is None
+        assert "this line is no answer" in again.unreadable[0]
+
+
 def test_fresh_reads_nothing_and_keeps_everything(tmp_path):
     """--emoprefer-fresh asks again without deleting what there is."""
     first = Store(tmp_path)
