@@ -129,6 +129,8 @@ def served(
     `concurrency`, `attempts`, `request_timeout` in seconds, `system`, `text_first` (the question before the clip), and
     `extra` (into the body of each request). `spread` says which frames the images are (MediaPlan). Start vLLM with
     `--enable-prompt-tokens-details`, so that it counts the tokens of sound and picture.
+
+    It weighs labels, where the server lists the likeliest tokens.
     """
     plan = replace(SOUND_ALONE, max_frames=frames, spread=spread) if picture == "images" else SOUND_ALONE
     options = {"base_url": base_url, "key": key, "picture": picture, **options}
@@ -164,7 +166,7 @@ def gemini(
 
     `options` are sampling settings, `fps`, `thinking_budget` (tokens) or `thinking_level`, and those of any server
     (engines/children/remote.py). At another address (`base_url`, or GOOGLE_GEMINI_BASE_URL), answers are kept under
-    that.
+    that. It gives no log-probabilities to rely on, so it is never asked to weigh texts.
     """
     options = {"key": key, **_address(options, "GOOGLE_GEMINI_BASE_URL")}
     engine = _remote("gemini", model, None if options.get("base_url") else model, SOUND_ALONE, gpus, options)

@@ -108,7 +108,9 @@ class _Desk(Desk):
         plan.questions[seat.name] = plan.questions.get(seat.name, 0) + 1
         if question.clip and seat.engine.plan and question.modality != "text":
             plan.clips.add(held.clip.digest or held.clip.name)
-        return Answer(f"a1, as nobody said to {question.key}")  # another to each, since the next question may quote it
+        weighed = None if question.score is None else tuple((-1.0,) for _ in question.score)
+        said = f"a1, as nobody said to {question.key}"  # another to each, since the next question may quote it
+        return Answer(said, logprobs=weighed)
 
     def _keep(self, seat: Seat, question: Question, answer: Answer, tally: Tally) -> None:
         self._imagined[seat.name, question.key, tally.again] = answer  # and never in the store

@@ -141,3 +141,55 @@ def _decoded(url: str, kind: str) -> np.ndarray:
     assert head == f"data:{kind};base64"
     with av.open(io.BytesIO(base64.b64decode(content))) as file:
         return next(file.decode(video=0)).to_ndarray(format="rgb24")
+
+
+def place(said, **likeliest):
+    """One token of an answer and those that were likeliest there, as OpenAI lists them."""
+    entries = [{"token": token, "logprob": value, "bytes": None} for token, value in likeliest.items()]
+    (own,) = [entry for entry in entries if entry["token"] == said]
+    return {**own, "top_logprobs": entries}
+
+
+@pytest.mark.parametrize(
+    ("places", "weighed"),
+    [
+        (
+            [place("a", a=-0.1, same=-2.5, A=-4.0), place("2", **{"2": -0.3, "1": -1.5})],
+            ((-0.1, -1.5), (-0.1, -0.3), (-2.5,)),
+        ),
+        ([place("a1", a1=-0.2, a=-3.0), place(".", **{".": -0.1})], ((-0.2,), None, None)),
+        ([place("Based", Based=-0.1, a=-2.0, same=-3.0), place("on", on=-0.1)], (None, None, (-3.0,))),
+        ([place("a", a=-0.1)], (None, None, None)),
+    ],
+    ids=["all", "one token", "another answer", "cut"],
+)
+def test_labels_are_weighed_by_the_likeliest_tokens(ask, openai, gpt, clip, places, weighed):
+    """Along the answer that was given; a label that isn't listed there is only bounded, and has no number."""
+
+    def answer(request):
+        if request.path.endswith("/models"):
+            return reply({"object": "list", "data": []})
+        told = completion("a2")
+        told["choices"][0]["logprobs"] = {"content": places, "refusal": None}
+        check_completion(told)
+        return reply(told)
+
+    usual, openai.answer = openai.answer, answer
+    try:
+        (given,) = ask(gpt, asked("video", score=("a1", "a2", "same")), clip=clip)
+    finally:
+        openai.answer = usual
+    assert given.logprobs == weighed, given
+    assert given.tokens["video"] == 3
+    (body,) = openai.bodies()
+    check_openai_request(body)
+    assert {name: body[name] for name in ("logprobs", "top_logprobs", "temperature", "max_completion_tokens")} == {
+        "logprobs": True, "top_logprobs": 20, "temperature": 0.0, "max_completion_tokens": 4,
+    }  # fmt: skip
+
+
+def test_a_server_without_log_probabilities_can_not_weigh(ask, openai, gpt):
+    """Each such question is an error that says so."""
+    (given,) = ask(gpt, asked(score=("a1", "a2", "same")))
+    assert given.finish == "error"
+    assert "gave no log-probabilities" in given.text

@@ -16,10 +16,16 @@ from support.media_files import make_clip
 WORDS = "Which description fits the clip better, a1 or a2?"
 
 
-def asked(modality: str = "text", prompt: str = WORDS, sampling: Sampling | None = None) -> Question:
-    """Make a question."""
+def asked(
+    modality: str = "text",
+    prompt: str = WORDS,
+    sampling: Sampling | None = None,
+    score: tuple[str, ...] | None = None,
+) -> Question:
+    """Make a question; one that weighs where there are texts to `score`."""
     about = None if modality == "text" else Clip("clip", digest="0" * 64)
-    return Question({"engine": "x"}, prompt, modality, sampling or Sampling(max_tokens=4), about)
+    drawn = None if score else sampling or Sampling(max_tokens=4)
+    return Question({"engine": "x"}, prompt, modality, drawn, about, score=score)
 
 
 async def ask_all(session: Session, questions: tuple[Question, ...], clip: dict[str, Any] | None) -> list[Answer]:

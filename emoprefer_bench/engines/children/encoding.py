@@ -98,6 +98,10 @@ class Encoder:
         counts = self._prompter.count(encoded["input_ids"][0].tolist())
         return text, {name: value for name, value in encoded.items() if isinstance(value, torch.Tensor)}, counts
 
+    def texts(self, question: dict[str, Any]) -> list[list[int]]:
+        """Return the tokens of the texts that a question has weighed. Raises ValueError for a text without any."""
+        return self._prompter.texts(question)
+
     def generation_arguments(self, question: dict[str, Any]) -> dict[str, Any]:
         """Return what `generate()` must be told beside the tensors, lest its positions differ from the processor's."""
         if self._adapter.audio_in_video and question["modality"] == "audiovideo":

@@ -23,11 +23,15 @@ SPECTRA = ("input_features", "feature_attention_mask")
 def take_alike(waiting: list[Ask], limit: int) -> list[Ask]:
     """Take up to `limit` questions out of `waiting` that can go through the model together, the oldest among them.
 
-    They share modality and sampling, all but the seed; those about the oldest question's clip go first.
+    They share modality and sampling, all but the seed; those about the oldest question's clip go first. Questions that
+    weigh texts share the whole prompt, clip and all.
     """
 
-    def kind(ask: Ask) -> tuple[str, dict[str, Any]]:
-        return ask.question["modality"], {**ask.question["sampling"], "seed": None}
+    def kind(ask: Ask) -> tuple[Any, ...]:
+        question = ask.question
+        if question.get("score"):
+            return question["modality"], question["prompt"], question["clip"]
+        return question["modality"], {**question["sampling"], "seed": None}
 
     def clip(ask: Ask) -> str:
         return str(ask.question["clip"] and ask.question["clip"]["digest"])

@@ -70,6 +70,17 @@ class Prompter:
         )
         return text[len(start) :] if doubled else text
 
+    def texts(self, question: dict[str, Any]) -> list[list[int]]:
+        """Return the tokens of the texts that a question has weighed: what the model would say, so nothing before it.
+
+        Raises ValueError for a text that has none.
+        """
+        texts = question.get("score") or ()
+        tokens = [self._tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        if not all(tokens):
+            raise ValueError("a text that has no token can't be weighed")
+        return tokens
+
     def count(self, token_ids: list[int]) -> dict[str, int]:
         """Count the tokens of a prompt: all, those of sound, those of picture."""
         places = {"audio": self._adapter.audio_place, "video": self._adapter.video_place}

@@ -6,7 +6,7 @@ That is OpenAI itself, and what speaks like it: a vLLM server, or a fleet of the
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import openai
@@ -26,6 +26,7 @@ from emoprefer_bench.engines.children.remote import (
     redirected,
     retry_after,
 )
+from emoprefer_bench.engines.children.server_weighing import MOST_LISTED, PLACES, listed
 from emoprefer_bench.protocol.worker import serve
 
 FILTERED = ("content_filter", "content_policy", "moderation", "safety")
@@ -59,19 +60,38 @@ class Chat:
     async def send(self, question: dict[str, Any]) -> Given:
         """Send one request; see remote.Provider."""
         content = content_of(question, self._form)
+        messages = _messages(question, content, self._form)
+        if question.get("score"):
+            return await self._weigh(messages, question["score"], content)
+        completion = await self._complete(messages, **_sampling(question["sampling"], self._form))
+        return given_of(completion, content)
+
+    async def _weigh(self, messages: Any, texts: list[str], content: Any) -> Given:
+        """Weigh texts by the likeliest words of one answer."""
+        limit = "max_completion_tokens" if self._form.dialect == "openai" else "max_tokens"
+        completion = await self._complete(
+            messages,
+            **{limit: PLACES},
+            temperature=0.0,
+            logprobs=True,
+            top_logprobs=MOST_LISTED,
+            extra_body=dict(self._form.extra or {}),
+        )
+        given = given_of(completion, content)
+        places = completion.choices[0].logprobs
+        if places is None or not places.content:
+            raise RuntimeError("the server gave no log-probabilities, so it can't weigh words: leave P1 out for it")
+        return replace(given, text="", finish="stop", logprobs=[listed(places.content, text) for text in texts])
+
+    async def _complete(self, messages: Any, **settings: Any) -> Any:
+        """Send one request."""
         try:
-            completion = await self._client.chat.completions.create(
-                model=self._model,
-                messages=_messages(question, content, self._form),
-                **_sampling(question["sampling"], self._form),
-            )
-        except openai.APIStatusError as error:
-            raise _meaning(error) from None
-        except openai.APIConnectionError as error:  # a time-out is one, too
-            raise PassingError(f"{type(error).__name__}: {error}") from None
+            completion = await self._client.chat.completions.create(model=self._model, messages=messages, **settings)
+        except openai.APIError as error:
+            raise _failure(error) from None
         if self._form.dialect == "openai":  # a server of one's own calls its model what it likes
             check_answered_by(self._model, completion.model)
-        return given_of(completion, content)
+        return completion
 
 
 def content_of(question: dict[str, Any], form: Form) -> list[dict[str, Any]]:
@@ -141,6 +161,14 @@ def _sampling(sampling: dict[str, Any], form: Form) -> dict[str, Any]:
     return {**shared, "max_completion_tokens": sampling["max_tokens"], "extra_body": extra}
 
 
+def _failure(error: openai.APIError) -> Exception:
+    if isinstance(error, openai.APIStatusError):
+        return _meaning(error)
+    if isinstance(error, openai.APIConnectionError):  # a time-out is one, too
+        return PassingError(f"{type(error).__name__}: {error}")
+    return error
+
+
 def _meaning(error: openai.APIStatusError) -> Exception:
     if elsewhere := redirected(error.status_code, error.response.headers):
         return RuntimeError(elsewhere)
@@ -173,7 +201,7 @@ def load(message: dict[str, Any]) -> Remote:
         Chat(client, message["model"], form),
         options,
         message["spool"],
-        {"engine": "openai", "version": openai.__version__},
+        {"engine": "openai", "version": openai.__version__, "scores": "labels"},
     )
 
 

@@ -57,6 +57,7 @@ class Given:
     text: str
     finish: str = "stop"
     tokens: dict[str, int] = field(default_factory=dict)
+    logprobs: list[list[float] | None] | None = None
 
 
 class Provider(Protocol):
@@ -163,7 +164,8 @@ class Remote:
             reply.error(ask.id, message)
         else:
             seconds = {"model": time.perf_counter() - started}
-            reply.answer(ask.id, self._options.hidden(given.text), given.finish, given.tokens, seconds)
+            text = self._options.hidden(given.text)
+            reply.answer(ask.id, text, given.finish, given.tokens, seconds, given.logprobs)
 
     async def _send(self, question: dict[str, Any]) -> Given:
         self._ledger.take()

@@ -1,13 +1,15 @@
 """The child that answers through Hugging Face transformers: `python -m emoprefer_bench.engines.children.transformers`.
 
-It takes what waits, questions about one clip first, and generates for up to `batch_size` of them at once. A thread
-prepares the next questions meanwhile, so that the model doesn't wait for picture and sound to become tensors.
+It takes what waits, questions about one clip first, and generates for up to `batch_size` of them at once, or weighs as
+many texts behind one prompt. A thread prepares the next questions meanwhile, so that the model doesn't wait for picture
+and sound to become tensors.
 """
 
 from __future__ import annotations
 
 import copy
 import itertools
+import json
 import logging
 import threading
 import time
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
-from emoprefer_bench.engines.children import loaded
+from emoprefer_bench.engines.children import loaded, weighing
 from emoprefer_bench.engines.children.encoding import Encoder
 from emoprefer_bench.engines.children.generation import Draw, collate, joinable, take_alike
 from emoprefer_bench.engines.children.inputs import adapter_of, chat_of, marks_thoughts
@@ -52,12 +54,16 @@ class Options:
 
 @dataclass(frozen=True)
 class Row:
-    """A question on its way through a batch: its prompt as text, as tensors, and the `seconds` that this took."""
+    """A question on its way through a batch: its prompt as text, as tensors, and the `seconds` that this took.
+
+    `texts` are the tokens of those that it has weighed.
+    """
 
     ask: Ask
     prompt: str
     tensors: dict[str, torch.Tensor]
     counts: dict[str, int]
+    texts: list[list[int]]
     seconds: float
 
 
@@ -73,11 +79,13 @@ class Transformers:
         self._context = options.max_model_len or model.config.get_text_config().max_position_embeddings
         self._stop_ids = _forget_sampling(model, self._tokenizer)
         self._skips_special = not marks_thoughts(self._tokenizer)
+        self._prompts = weighing.Prompts()
         self.ready = {
             "engine": "transformers",
             "version": transformers.__version__,
             "device": torch.cuda.get_device_name() if model.device.type == "cuda" else "CPU",
             "concurrency": 2 * options.batch_size,
+            "scores": True,
         }
 
     def run(self, inbox: Inbox, reply: Reply) -> None:
@@ -91,6 +99,9 @@ class Transformers:
                 continue
             batch = take_alike(waiting, self._batch_size)
             rows = [row for ask in batch if (row := self._encoded.pop(ask.id).result())]
+            if rows and rows[0].texts:
+                self._weigh(rows, reply)
+                continue
             rows.sort(key=lambda row: str(joinable(row.tensors)))
             for _, group in itertools.groupby(rows, key=lambda row: joinable(row.tensors)):
                 self._answer(list(group), reply)
@@ -107,15 +118,16 @@ class Transformers:
         started = time.perf_counter()
         try:
             prompt, tensors, counts = self._encoder.encode(ask.question)
+            texts = self._encoder.texts(ask.question)
         except Exception as error:
             log.exception("Question %s can't be asked", ask.id)
             reply.error(ask.id, one_line(error))
             return None
         seconds = time.perf_counter() - started
-        if counts["prompt"] >= self._context:
+        if counts["prompt"] + max(map(len, texts), default=0) >= self._context:
             reply.answer(ask.id, "", "overlong", counts, {"preprocess": seconds})
             return None
-        return Row(ask, prompt, tensors, counts, seconds)
+        return Row(ask, prompt, tensors, counts, texts, seconds)
 
     def _answer(self, rows: list[Row], reply: Reply) -> None:
         started = time.perf_counter()
@@ -134,7 +146,44 @@ class Transformers:
             counts = {**row.counts, "output": len(ids)}
             reply.answer(row.ask.id, text, finish, counts, {"preprocess": row.seconds, "model": seconds})
 
+    def _weigh(self, rows: list[Row], reply: Reply) -> None:
+        """Weigh the texts of all rows, which have one prompt: the model reads it once, unless it just did."""
+        started = time.perf_counter()
+        question = rows[0].ask.question
+        key = json.dumps([question[name] for name in ("prompt", "modality", "clip")])
+        known = key in self._prompts
+        try:
+            prompt = self._prompts.get(key, lambda: self._read(rows[0]))
+            weighed = iter(
+                weighing.weigh(self._model, prompt, [t for row in rows for t in row.texts], self._batch_size)
+            )
+        except torch.OutOfMemoryError as error:
+            self._weigh_fewer(rows, reply, error)
+            return
+        seconds = (time.perf_counter() - started) / len(rows)
+        for number, row in enumerate(rows):
+            logprobs: list[list[float] | None] = [next(weighed) for _ in row.texts]
+            counts = {**row.counts, "cached": row.counts["prompt"] if known or number else 0}
+            spent = {"preprocess": row.seconds, "model": seconds}
+            reply.answer(row.ask.id, tokens=counts, seconds=spent, logprobs=logprobs)
+
+    def _read(self, row: Row) -> weighing.Read:
+        tensors = {name: self._placed(tensor) for name, tensor in row.tensors.items()}
+        return weighing.read(self._model, tensors, self._encoder.generation_arguments(row.ask.question))
+
+    def _weigh_fewer(self, rows: list[Row], reply: Reply, error: torch.OutOfMemoryError) -> None:
+        self._prompts.clear()
+        torch.cuda.empty_cache()
+        if self._batch_size == 1:
+            for row in rows:
+                reply.error(row.ask.id, f"this question alone exceeds the GPU's memory: {one_line(error)}")
+            return
+        self._batch_size //= 2
+        log.warning("A batch of texts exceeds the GPU's memory; going on with %d", self._batch_size)
+        self._weigh(rows, reply)
+
     def _answer_in_halves(self, rows: list[Row], reply: Reply, error: torch.OutOfMemoryError) -> None:
+        self._prompts.clear()
         torch.cuda.empty_cache()
         if len(rows) == 1:
             reply.error(rows[0].ask.id, f"this question alone exceeds the GPU's memory: {one_line(error)}")

@@ -19,6 +19,7 @@ from emoprefer_bench.engines.children import loaded
 from emoprefer_bench.engines.children.inputs import Media, Prompter, adapter_of, chat_of, marks_thoughts, media_of
 from emoprefer_bench.engines.children.memory import check_fits
 from emoprefer_bench.engines.children.positions import MENDED, VLLM_WORKER, vllm_models
+from emoprefer_bench.engines.children.vllm_weighing import Weigher, can_weigh
 from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, end, one_line, serve
 from emoprefer_bench.reading.thinking import opened_by
 
@@ -68,6 +69,7 @@ class Vllm:
         self._prompter = prompter
         self._skips_special = not marks_thoughts(engine.get_tokenizer())
         self._unproven = adapter.family in MENDED["vllm"]
+        self._weigher = Weigher(engine, self._send)
 
     def run(self, inbox: Inbox, reply: Reply) -> None:
         """Answer for ever, all that waits at once."""
@@ -85,20 +87,15 @@ class Vllm:
         try:
             prompt = await asyncio.to_thread(self._prompt, ask.question)
             prepared = time.perf_counter()
-            output = await self._generate(prompt, ask)
+            answer = self._weigh if ask.question.get("score") else self._generate
+            fields = await answer(prompt, ask)
             await self._prove_positions()
         except Exception as error:
             log.exception("Question %s failed", ask.id)
             self._explain(ask, error, reply)
             return
         seconds = {"preprocess": prepared - started, "model": time.perf_counter() - prepared}
-        counts = {
-            **self._prompter.count(list(output.prompt_token_ids or [])),
-            "cached": output.num_cached_tokens or 0,
-            "output": len(output.outputs[0].token_ids),
-        }
-        text = opened_by(prompt["prompt"]) + output.outputs[0].text
-        reply.answer(ask.id, text, str(output.outputs[0].finish_reason), counts, seconds)
+        reply.answer(ask.id, seconds=seconds, **fields)
 
     async def _prove_positions(self) -> None:
         """Raise RuntimeError, before there is an answer, where vLLM has positions from elsewhere than from our code."""
@@ -143,12 +140,30 @@ class Vllm:
         names = {k: _names(media.identity if shared else f"{media.identity}-{k}", len(v)) for k, v in data.items()}
         return {"multi_modal_data": data, "mm_processor_kwargs": arguments, "multi_modal_uuids": names}
 
-    async def _generate(self, prompt: dict[str, Any], ask: Ask) -> RequestOutput:
-        lora = self._loras.get(ask.question["modality"])
+    async def _generate(self, prompt: dict[str, Any], ask: Ask) -> dict[str, Any]:
+        """Return the fields of an answer that is drawn."""
         sampling = _sampling(ask.question["sampling"], skip_special_tokens=self._skips_special)
+        output = await self._send(prompt, sampling, ask.id, ask.question["modality"])
+        counts = {
+            **self._prompter.count(list(output.prompt_token_ids or [])),
+            "cached": output.num_cached_tokens or 0,
+            "output": len(output.outputs[0].token_ids),
+        }
+        text = opened_by(prompt["prompt"]) + output.outputs[0].text
+        return {"text": text, "finish": str(output.outputs[0].finish_reason), "tokens": counts}
+
+    async def _weigh(self, prompt: dict[str, Any], ask: Ask) -> dict[str, Any]:
+        """Return the fields of an answer that weighs."""
+        texts = self._prompter.texts(ask.question)
+        weighed = await self._weigher.weigh(prompt, texts, ask.question["modality"])
+        counts = {**self._prompter.count(weighed.prompt), "cached": weighed.cached}
+        return {"tokens": counts, "logprobs": weighed.logprobs}
+
+    async def _send(self, prompt: dict[str, Any], sampling: SamplingParams, name: str, modality: str) -> RequestOutput:
+        lora = self._loras.get(modality)
         # Prompts are written for a tokenizer that adds its own start; of some models (Gemma 4), vLLM's doesn't.
         whole = {"add_special_tokens": True}
-        answers = self._engine.generate(prompt, sampling, ask.id, lora_request=lora, tokenization_kwargs=whole)  # type: ignore[arg-type]
+        answers = self._engine.generate(prompt, sampling, name, lora_request=lora, tokenization_kwargs=whole)  # type: ignore[arg-type]
         output = [output async for output in answers][-1]
         if output.outputs[0].finish_reason not in ("stop", "length"):
             raise RuntimeError(f"vLLM gave up the request: {output.outputs[0].finish_reason}")
@@ -198,6 +213,7 @@ def load(message: dict[str, Any]) -> Vllm:
         "device": "CPU" if current_platform.is_cpu() else current_platform.get_device_name(),
         "concurrency": min(engine.vllm_config.scheduler_config.max_num_seqs, MOST_IN_FLIGHT),
         "revision": loaded.revision(message),
+        "scores": can_weigh(engine),
     }
     trust = bool({**defaults, **options}.get("trust_remote_code"))
     chat: Any = engine.get_tokenizer()

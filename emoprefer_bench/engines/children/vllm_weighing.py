@@ -1,0 +1,130 @@
+"""Weighing texts with vLLM, the prompt read once and from then on taken from its prefix cache.
+
+vLLM gives the log-probabilities of a prompt's tokens, so a text is weighed as the end of a prompt. It needs care:
+
+- Where a request takes tokens from the cache, their rows are not computed: they are missing, or uninitialised memory
+  (vllm-project/vllm, issue 42245), and vLLM says nothing but how many tokens those were. The last tokens of a prompt
+  can be among them, as where the same text was weighed before, or another with the same beginning.
+- Logits are computed for every row that wasn't cached, at once in the older of vLLM's runners. So the prompt is read
+  before anything behind it is weighed, and only rows behind it ever are.
+
+A request never takes all of its tokens from the cache: the last is computed, since the next is to be drawn from it. So
+rows that the cache went past are had by asking for the part of the prompt that the cache held: what comes next there,
+and what was computed on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from vllm import RequestOutput, SamplingParams
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    Send = Callable[[dict[str, Any], SamplingParams, str, str], Awaitable[RequestOutput]]
+
+NEEDS = {"logprob_token_ids", "skip_reading_prefix_cache", "prompt_logprobs", "detokenize"}
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A list of log-probabilities for each text; the prompt's tokens, and how many of them came from the cache."""
+
+    logprobs: list[list[float]]
+    prompt: list[int]
+    cached: int
+
+
+def can_weigh(engine: AsyncLLM) -> bool:
+    """Return whether this vLLM can be asked so, and doesn't run with what falsifies the answer."""
+    from vllm import SamplingParams
+
+    config = engine.vllm_config
+    known = set(SamplingParams.__struct_fields__) >= NEEDS
+    as_they_are = config.model_config.logprobs_mode == "raw_logprobs"
+    return known and as_they_are and not getattr(config.cache_config, "kv_sharing_fast_prefill", False)
+
+
+class Weigher:
+    """Weighs texts behind prompts; `send` sends a request (by prompt, sampling, name and modality) to its end."""
+
+    def __init__(self, engine: AsyncLLM, send: Send) -> None:
+        self._tokenizer: Any = engine.get_tokenizer()
+        self._send = send
+        self._numbers = itertools.count()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def weigh(self, prompt: dict[str, Any], texts: Sequence[Sequence[int]], modality: str) -> Weighed:
+        """Weigh texts, given as token ids, behind a prompt. Raises RuntimeError where vLLM has other tokens for it."""
+        turn = self._turns.setdefault(f"{prompt['prompt']} {prompt.get('multi_modal_uuids')}", asyncio.Lock())
+        async with turn:  # so that the next question with this prompt finds it in the cache
+            read = await self._ask(prompt, [text[0] for text in texts], modality)
+        tokens = list(read.prompt_token_ids or [])
+        words = self._tokenizer(prompt["prompt"])["input_ids"]
+        bare = {name: value for name, value in prompt.items() if name != "prompt"}
+        logprobs = []
+        for text in texts:
+            behind = _Text(text, len(tokens), [_next(read)[text[0]]] + [0.0] * (len(text) - 1))
+            while behind.unread:
+                asked = {**bare, "prompt_token_ids": [*words, *behind.unread]}
+                output = await self._ask(asked, [text[len(behind.unread)]], modality)
+                if list(output.prompt_token_ids or []) != [*tokens, *behind.unread]:
+                    raise RuntimeError("this vLLM has other tokens for a prompt with a text behind it than without it")
+                behind.take(output)
+            logprobs.append(behind.logprobs)
+        return Weighed(logprobs, tokens, read.num_cached_tokens or 0)
+
+    async def _ask(self, prompt: dict[str, Any], following: Sequence[int], modality: str) -> RequestOutput:
+        """Have a prompt read: its tokens' log-probabilities, where a text stands behind, and those that may follow."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        sampling = SamplingParams(
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            max_tokens=1,
+            temperature=0.0,
+            logprob_token_ids=sorted(set(following)),
+            prompt_logprobs=0 if "prompt_token_ids" in prompt else None,
+            skip_reading_prefix_cache=False,
+            detokenize=False,  # the uninitialised rows hold token ids that are none
+        )
+        return await self._send(prompt, sampling, f"weigh-{next(self._numbers)}", modality)
+
+
+@dataclass
+class _Text:
+    """A text behind a prompt of `width` tokens: what is known of its log-probabilities, the first and the last ones.
+
+    `unread` is the part of it that the next request has to end with.
+    """
+
+    text: Sequence[int]
+    width: int
+    logprobs: list[float]
+
+    def __post_init__(self) -> None:
+        self.unread = list(self.text[:-1])
+
+    def take(self, output: RequestOutput) -> None:
+        """Take what a request for the prompt and `unread` computed: all rows but those of cached tokens."""
+        length = len(self.unread)
+        self.logprobs[length] = _next(output)[self.text[length]]
+        cached = max((output.num_cached_tokens or 0) - self.width, 0)
+        rows = output.prompt_logprobs or []
+        for number in range(cached + 1, length):  # the row before a token is the one that it is read off
+            row = rows[number - length]
+            assert row is not None
+            self.logprobs[number] = row[self.text[number]].logprob
+        self.unread = self.unread[:cached]
+
+
+def _next(output: RequestOutput) -> dict[int, float]:
+    """Return the log-probabilities of what may follow, by token."""
+    assert output.outputs[0].logprobs is not None
+    return {token: value.logprob for token, value in output.outputs[0].logprobs[0].items()}
