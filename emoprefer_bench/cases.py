@@ -25,8 +25,8 @@ class NamedCase(TypedDict):
 
     `prompt` is None for a judge that takes none. `modality` is one of MODALITIES, and None for a control, which looks
     at nothing but the two texts. `llm` is the text LLM of S3 and S4. `variant` is a run for comparison (blind,
-    mismatched, sound-alone, picture-alone) or a vote (rounds-vote, orders-vote, models-vote); None for the judge
-    itself. The weights of a `closed` model are not published.
+    mismatched, sound-alone, picture-alone), a vote (rounds-vote, orders-vote, models-vote), or people; None for the
+    judge itself. The weights of a `closed` model are not published.
     """
 
     id: str

@@ -142,7 +142,7 @@ def read(
     *,
     sound: bool | None,
     picture: bool | None,
-    subtitles: bool,
+    subtitles: bool | None,
     subset: str | None = None,
     limit: int | None = None,
     cache: Path | None = None,
@@ -151,11 +151,11 @@ def read(
 ) -> Dataset:
     """Read a data set, whose clips have `sound`, `picture` and `subtitles` where these are asked for.
 
-    None asks for sound or picture of every clip if any clip has it. `subset` names the column of the subsets, if it
-    isn't `subset`. The tables are checked as a whole, the clips of the first `limit` rows. Clips are looked into once
-    while they don't change: what was found is kept in the folder `cache`. `progress` is called with the clips done and
-    their number. A `thorough` look into a clip decodes all of it. A clip without files is no fault where neither sound
-    nor picture is asked for. Raises DatasetError.
+    None asks for sound or picture of every clip if any clip has it, and takes the subtitles that there are. `subset`
+    names the column of the subsets, if it isn't `subset`. The tables are checked as a whole, the clips of the first
+    `limit` rows. Clips are looked into once while they don't change: what was found is kept in the folder `cache`.
+    `progress` is called with the clips done and their number. A `thorough` look into a clip decodes all of it. A clip
+    without files is no fault where neither sound nor picture is asked for. Raises DatasetError.
     """
     from emoprefer_bench.data import clips, tables  # noqa: PLC0415  # for a run that reads
     from emoprefer_bench.data.csv_files import Notes  # noqa: PLC0415  # likewise
@@ -165,7 +165,8 @@ def read(
     places: dict[str, str] = {}
     for row in rows:
         places.setdefault(row.name, row.place)
-    spoken = tables.read_subtitles(source.csv.parent, places, notes) if subtitles else {}
+    heard = notes if subtitles else Notes()  # nobody is missing what nobody asked for
+    spoken = tables.read_subtitles(source.csv.parent, places, heard) if subtitles is not False else {}
     looks = clips.find(source.csv.parent, list(places), cache, progress, thorough=thorough)
     asked = _asked(sound, picture, looks.values())
     whole: dict[str, Clip] = {}

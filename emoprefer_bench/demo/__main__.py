@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.demo import senses
+from emoprefer_bench.demo import controlled, senses
 from emoprefer_bench.demo.preferences import COLUMNS, preferences
 from emoprefer_bench.demo.scenes import Scene, scenes
 
@@ -41,10 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def write_tables(folder: Path, cast: Sequence[Scene]) -> None:
-    """Write the two CSV files, the same bytes each time."""
+    """Write the three CSV files, the same bytes each time."""
     folder.mkdir(parents=True, exist_ok=True)
     subtitles = [{"name": scene.name, "subtitle": scene.sentence} for scene in cast]
     _write_csv(folder / "preference_demo.csv", COLUMNS, preferences(cast))
+    _write_csv(folder / "controlled.csv", controlled.COLUMNS, controlled.controlled(cast))
     _write_csv(folder / "subtitles.csv", ("name", "subtitle"), subtitles)
 
 
@@ -64,7 +65,7 @@ def about(cast: Iterable[Scene]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m emoprefer_bench.demo",
-        description="Make the demo data set: 20 short clips of a drawn face with a synthetic voice, and 48 pairs of "
+        description="Make the demo data set: 20 short clips of a drawn face with a synthetic voice, and 164 pairs of "
         "descriptions whose truth is known by construction; and 12 clips and 36 pairs more, in which face and voice "
         "tell different things. It measures the harness, not anybody's understanding of emotion. Takes about 25 "
         "seconds and 1.3 MB. Needs the extra [demo].",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from emoprefer_bench.cases import NamedCase
     from emoprefer_bench.document.types import (
+        Comparison,
         Costs,
         Document,
         Engines,
@@ -31,7 +32,12 @@ METRICS = (
 )
 """The scores that a case has, if it has any."""
 
-SCORES = ("scores", "policies", "bias", "slices", "comparisons", "noise")  # what a case without scores lacks
+FITTED = "fitted"
+"""The engine of a control that is made of a data set's labels or subtitles, and that no test runs."""
+
+SCORES = ("scores", "policies", "bias", "slices", "pulls", "subsets", "of_ceiling", "comparisons", "noise")
+"""What a case without scores lacks."""
+
 NO_COSTS: Costs = {
     "questions": {"asked": 0, "stored": 0},
     "tokens": {},
@@ -94,6 +100,22 @@ def has_failed(case: ReportedCase) -> bool:
 def is_control(case: NamedCase) -> bool:
     """Whether the case's judge looks at nothing but the two texts."""
     return case["modality"] is None
+
+
+def is_fitted(case: ReportedCase) -> bool:
+    """Whether the case is a control that no test runs."""
+    engine = case.get("engine")
+    return engine is not None and engine["judge"]["engine"] == FITTED
+
+
+def best_control(case: ReportedCase, metric: str = "waf2") -> Comparison | None:
+    """A judge's comparison with the best control on its rows, its headline; None where there is none."""
+    known = [
+        comparison
+        for comparison in (case["comparisons"] if is_scored(case) else ())
+        if comparison["kind"] == "control" and comparison["metric"] == metric and comparison["difference"] is not None
+    ]
+    return max(known, key=lambda comparison: comparison["other"] or 0.0) if known else None
 
 
 def is_drawn(case: ReportedCase) -> bool:

@@ -49,6 +49,34 @@ class Manifest(TypedDict):
     commit: NotRequired[str]
 
 
+class Annotator(TypedDict):
+    """How often the others agree with a person, on `rows` labels of a1 or a2; the interval is over clips."""
+
+    annotator: str
+    rows: Count
+    agreement: Share | None
+    interval: Interval | None
+
+
+class Ceiling(TypedDict):
+    """How far people agree on the `pairs` that several labelled (in `rows` rows), and what follows for judges.
+
+    `agreement` is the chance that two people give the same of the labels a1 and a2, `alpha` Krippendorff's over all
+    three. `best` is between what the accuracy of the best judge of single labels lies, `best_interval` the same from
+    the ends of the agreement's interval. See emoprefer_bench.scoring.ceiling.
+    """
+
+    pairs: Count
+    rows: Count
+    annotators: list[Annotator]
+    alpha: float | None
+    alpha_interval: Interval | None
+    agreement: Share
+    agreement_interval: Interval | None
+    best: Interval
+    best_interval: Interval | None
+
+
 class Dataset(TypedDict):
     """A data set without its texts.
 
@@ -69,6 +97,7 @@ class Dataset(TypedDict):
     subsets: NotRequired[list[str | None] | None]
     warnings: NotRequired[list[str]]
     subtitle_digests: NotRequired[list[Digest | None]]
+    ceiling: NotRequired[Ceiling]
 
 
 class Engine(TypedDict):
@@ -303,22 +332,88 @@ class Measured(TypedDict):
     bias: dict[str, Any]
 
 
+class Part(TypedDict):
+    """A subset of the rows, scored by itself.
+
+    `longer` is the share of verdicts for the longer text, where one is longer, with its interval.
+    """
+
+    rows: Count
+    labelled: Count
+    clips: Count
+    scores: dict[str, Score]
+    longer: NotRequired[Share | None]
+    longer_interval: NotRequired[Interval | None]
+
+
+class Pull(TypedDict):
+    """What part of a judge's verdicts goes with the label, or with a shortcut, the others held fixed.
+
+    `weight` is about a share, with its 95% interval over clips; `found` says whether it is told from 0, by a level of
+    0.01 for all pulls of a judge together. See emoprefer_bench.scoring.pulls.
+    """
+
+    weight: float
+    interval: Interval
+    found: bool
+
+
+class AlternativeTo(TypedDict):
+    """A judge against a person, on the rows that both share with others: how often each has a row, and the p."""
+
+    annotator: str
+    rows: Count
+    judge: Share
+    person: Share
+    p: Share
+
+
+class Alternative(TypedDict):
+    """The alternative-annotator test: over how many `annotators` a judge wins, less a `margin`."""
+
+    margin: Share
+    annotators: list[AlternativeTo]
+    wins: Count
+    passes: bool
+    advantage: Share
+
+
+class OfCeiling(TypedDict):
+    """A judge beside people, on the rows of pairs that several labelled, and whether it could stand in for one.
+
+    `relative` is its acc2 by the two bounds of the best one, the lower first.
+    """
+
+    acc2: Share | None
+    relative: Interval | None
+    alternative: Alternative | None
+
+
 class Scored(Measured):
     """The scores of a case, what its answers were read as, and how it stands beside the controls."""
 
     provenance: dict[str, Count]
     slices: dict[str, Any]
     comparisons: list[Comparison]
+    pulls: dict[str, Pull]
+    subsets: dict[str, Part]
+    of_ceiling: OfCeiling | None
 
 
 class ScoredResult(RanCase):
-    """What a trial makes of a case. What `bias` and `slices` hold is said in emoprefer_bench.scoring.bias."""
+    """What a trial makes of a case. What `bias` and `slices` hold is said in emoprefer_bench.scoring.
+
+    `pulls` are by `people` and by control, `subsets` by name.
+    """
 
     scores: dict[str, Score]
     policies: NotRequired[list[TreatedScores]]
     bias: NotRequired[dict[str, Any]]
     slices: NotRequired[dict[str, Any]]
     comparisons: list[Comparison]
+    pulls: NotRequired[dict[str, Pull]]
+    subsets: NotRequired[dict[str, Part]]
+    of_ceiling: NotRequired[OfCeiling | None]
 
 
 class UnscoredResult(RanCase):

@@ -16,7 +16,7 @@ import msgspec
 
 from emoprefer_bench.cases import SUBTITLE
 from emoprefer_bench.document import files
-from emoprefer_bench.document.cases import is_scored
+from emoprefer_bench.document.cases import is_fitted, is_scored
 from emoprefer_bench.document.rows import clip_of
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import LABELS, shown_row
@@ -187,6 +187,8 @@ def save(baseline: Baseline, path: Path) -> None:
 
 def unclean(case: ReportedCase) -> str | None:
     """Say why a case of a report can't become part of a baseline, or None."""
+    if is_fitted(case):
+        return "no test runs it"
     if case["outcome"] != "passed":
         return str(case["outcome"])
     if not case["complete"]:

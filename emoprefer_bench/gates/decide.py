@@ -15,6 +15,7 @@ from emoprefer_bench.gates.limits import Limit
 from emoprefer_bench.pairs import shown_row
 from emoprefer_bench.scoring.comparisons import HEADLINE, Rows, rounds_of
 from emoprefer_bench.scoring.metrics import case_metrics
+from emoprefer_bench.scoring.slices import rows_of
 from emoprefer_bench.scoring.statistics import drop_test, share_of_level
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def decide(
     `case` and `dataset` are as they stand in a report. A decision has `metric` (or None), `kind`, `outcome` (`pass`,
     `fail`, `inconclusive`, `warn`), a `message` for people, and the numbers that it stands on.
     """
-    decisions = [_floor(case, limit) for limit in policy.limits if limit.kind == "floor"]
+    decisions = [_floor(case, dataset, limit) for limit in policy.limits if limit.kind == "floor"]
     if baseline is None:
         return decisions
     if case["id"] not in baseline.cases:
@@ -80,10 +81,34 @@ def decide(
     before, now = baseline.rounds(case["id"], len(rows.keys)), rounds_of(case, len(rows.keys))
     decisions += _other_rounds(case, baseline, len(before), len(now))
     for limit in policy.limits:
-        if limit.kind == "drop":
+        if limit.kind == "drop" and limit.subset is not None and not _subset(dataset, limit.subset):
+            decisions.append(_absent(case, dataset, limit, "drop"))
+        elif limit.kind == "drop":
             decisions += _under_noise(case, limit)
-            decisions.append(_drop(case, limit, rows, before, now, policy, baseline.name))
+            decisions.append(_drop(case, limit, *_of_subset(dataset, limit, rows, before, now), policy, baseline.name))
     return decisions
+
+
+def _subset(dataset: Dataset, name: str) -> list[int]:
+    """The numbers of the rows of a subset."""
+    return [row for row, subset in enumerate(dataset.get("subsets") or ()) if subset == name]
+
+
+def _of_subset(
+    dataset: Dataset, limit: Limit, rows: Rows, before: list[Verdicts], now: list[Verdicts]
+) -> tuple[Rows, list[Verdicts], list[Verdicts]]:
+    """The rows that a limit is about, and the verdicts on them."""
+    if limit.subset is None:
+        return rows, before, now
+    held = _subset(dataset, limit.subset)
+    return rows.part(held), rows_of(before, held), rows_of(now, held)
+
+
+def _absent(case: ScoredResult, dataset: Dataset, limit: Limit, kind: DecisionKind) -> Decision:
+    names = dict.fromkeys(subset for subset in dataset.get("subsets") or () if subset)
+    have = f"its subsets are {', '.join(names)}" if names else "it has none (--emoprefer-subset names their column)"
+    about = f"{limit.name} can't be held: data set {dataset['name']} has no subset {limit.subset!r}; {have}"
+    return _decision(case, kind, "inconclusive", about, limit.name)
 
 
 def failing(decisions: Iterable[Decision], *, strict: bool = False, adding: bool = False) -> list[Decision]:
@@ -135,8 +160,11 @@ def _decision(
     return cast("Decision", said)
 
 
-def _floor(case: ScoredResult, floor: Limit) -> Decision:
-    metric, score = floor.metric, case["scores"][floor.metric]["mean"]
+def _floor(case: ScoredResult, dataset: Dataset, floor: Limit) -> Decision:
+    if floor.subset is not None and not _subset(dataset, floor.subset):
+        return _absent(case, dataset, floor, "floor")
+    scores = case["scores"] if floor.subset is None else case["subsets"][floor.subset]["scores"]
+    metric, score = floor.name, scores[floor.metric]["mean"]
     if score is None:
         about = f"{metric} is undefined, so it can't be held against its floor of {percent(floor.amount)}"
         return _decision(case, "floor", "inconclusive", about, metric, score=None, floor=floor.amount)
@@ -189,10 +217,10 @@ def _under_noise(case: ScoredResult, drop: Limit) -> list[Decision]:
     if not noise or noise["rate"] is None or tolerance >= noise["rate"]:
         return []
     about = (
-        f"the tolerance of {pp(tolerance)} on {drop.metric} lies under the engine's own noise: "
+        f"the tolerance of {pp(tolerance)} on {drop.name} lies under the engine's own noise: "
         f"{noise['flips']} of {noise['verdicts']} verdicts flipped when asked again ({percent(noise['rate'])}%)"
     )
-    return [_decision(case, "noise", "warn", about, drop.metric, tolerance=tolerance, flip_rate=noise["rate"])]
+    return [_decision(case, "noise", "warn", about, drop.name, tolerance=tolerance, flip_rate=noise["rate"])]
 
 
 def _drop(
@@ -205,6 +233,7 @@ def _drop(
     baseline: str,
 ) -> Decision:
     shared = min(len(before), len(now))
+    name = drop.name
     score = case_metrics(rows.labels, before[:shared])[drop.metric]["mean"]
     tolerance = drop.amount * (score or 0.0) if drop.relative else drop.amount
     tested = drop_test(
@@ -221,13 +250,13 @@ def _drop(
         "flipped_rows": flips[:FLIPS_KEPT],
     }
     if improved:
-        return _decision(case, "improvement", "warn", _told_rise(tested, baseline), drop.metric, **numbers)
-    return _decision(case, "drop", tested["outcome"], _told(tested, flips, policy), drop.metric, **numbers)
+        return _decision(case, "improvement", "warn", _told_rise(name, tested, baseline), name, **numbers)
+    return _decision(case, "drop", tested["outcome"], _told(name, tested, flips, policy), name, **numbers)
 
 
-def _told_rise(tested: DropTest, baseline: str) -> str:
+def _told_rise(name: str, tested: DropTest, baseline: str) -> str:
     """The whole story of a score beyond its baseline, and how to keep it."""
-    rise = f"{tested['metric']} rose to {percent(tested['after'])}, baseline {percent(tested['before'])}"
+    rise = f"{name} rose to {percent(tested['after'])}, baseline {percent(tested['before'])}"
     keep = f"--emoprefer-compare {baseline} --emoprefer-update puts it into the baseline"
     return f"{rise}: {_difference(tested)}, one-sided p = {_small(tested['p_rise'])}. {keep}"
 
@@ -241,12 +270,11 @@ def _difference(tested: DropTest) -> str:
     return f"{change}, 95% interval [{pp(-high, sign=True)}, {pp(-low, sign=True)}]"
 
 
-def _told(tested: DropTest, flips: list[FlippedRow], policy: Policy) -> str:
+def _told(name: str, tested: DropTest, flips: list[FlippedRow], policy: Policy) -> str:
     """The whole story of a drop (or none) in a few sentences."""
-    metric = tested["metric"]
     if tested["drop"] is None:
-        return f"{metric} is undefined in this run or in the baseline, so that a drop can't be told"
-    story = f"{metric} {percent(tested['after'])}, baseline {percent(tested['before'])}: {_difference(tested)}"
+        return f"{name} is undefined in this run or in the baseline, so that a drop can't be told"
+    story = f"{name} {percent(tested['after'])}, baseline {percent(tested['before'])}: {_difference(tested)}"
     story += f", one-sided p = {_small(tested['p'])} at a level of {_level(policy)}"
     story += f"; tolerated are {pp(tested['tolerance'])}. "
     if tested["outcome"] == "inconclusive":

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from _pytest.terminal import TerminalReporter
 
-    from emoprefer_bench.document.types import Dataset, Document, Outcome, ReportedCase, ScoredResult, UnscoredResult
+    from emoprefer_bench.document.types import (
+        Ceiling,
+        Dataset,
+        Document,
+        Outcome,
+        ReportedCase,
+        ScoredResult,
+        UnscoredResult,
+    )
     from emoprefer_bench.plugin.gating import Gating
 
 
@@ -30,6 +38,7 @@ class Collector:
         self._tests: dict[str, str] = {}  # of each case, by its id
         self._order: dict[str, int] = {}  # in which tests were collected
         self._datasets: dict[str, Dataset] = {}
+        self._ceilings: dict[str, Ceiling] = {}
         self._document: Document | None = None
         self._notes: list[str] = []
 
@@ -62,6 +71,10 @@ class Collector:
         reason = _reason(report) if report.outcome != "passed" else None
         if carried := getattr(report, "emoprefer", None):
             self.add(carried["case"], carried["dataset"], report.outcome, reason)
+            if carried.get("ceiling"):
+                self._ceilings[carried["dataset"]["name"]] = carried["ceiling"]
+            for fitted in carried.get("fitted", ()):
+                self._cases.setdefault(fitted["id"], cases.ended(fitted, "passed"))
         elif report.outcome != "passed":
             outcome: Outcome = "error" if report.failed and report.when == "setup" else report.outcome
             self._cases[named["id"]] = cases.unscored(named, outcome, reason, getattr(report, "emoprefer_needs", ()))
@@ -107,6 +120,8 @@ class Collector:
             names=options.names(config),
             folder=config.rootpath,
         )
+        for name, ceiling in self._ceilings.items():
+            self._datasets[name]["ceiling"] = ceiling
         return files.build(list(self._cases.values()), self._datasets, manifest)
 
     def _derive(self) -> None:

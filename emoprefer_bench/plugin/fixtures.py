@@ -10,7 +10,7 @@ import pytest
 from emoprefer_bench.document.cases import withheld
 from emoprefer_bench.plugin import interrupts, private
 from emoprefer_bench.plugin.collection import case_of, recording_of
-from emoprefer_bench.plugin.stash import GATING, MODELS, NOTES, PROGRESS, RESULT, TRIALS, settings_of
+from emoprefer_bench.plugin.stash import FITTED, GATING, MODELS, NOTES, PROGRESS, RESULT, TRIALS, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +131,8 @@ def _run(request: pytest.FixtureRequest, case: Case) -> ScoredResult:
     result, fault = trial.result(case), trial.fault(case)
     if result is None:
         pytest.fail(fault or f"{case.id} was not asked", pytrace=False)
-    return _reported(request, result, trial.dataset(case).described(), fault)
+    texts = trial.dataset(case)
+    return _reported(request, result, texts.described(), fault, texts)
 
 
 def _replay(request: pytest.FixtureRequest, recording: Recorded) -> ScoredResult:
@@ -143,11 +144,13 @@ def _replay(request: pytest.FixtureRequest, recording: Recorded) -> ScoredResult
     source = settings.sources.get(recording.case.dataset)
     try:
         there = source is not None and source.missing(media=False) is None
-        result, dataset = recording.load(_texts(source, settings) if there and source else None)
+        texts = _texts(source, settings) if there and source else None
+        result, dataset = recording.load(texts)
     except (npz.ReplayError, datasets.DatasetError) as error:
         failure = str(error)
     else:
-        return _reported(request, result, dataset, None)
+        same = texts is not None and texts.digest == dataset["digest"]
+        return _reported(request, result, dataset, None, texts if same else None)
     pytest.fail(failure, pytrace=False)
 
 
@@ -155,29 +158,43 @@ def _texts(source: Source, settings: Settings) -> Texts:
     """A data set without its clips."""
     from emoprefer_bench.data import datasets
 
-    return datasets.read(source, sound=False, picture=False, subtitles=False, subset=settings.subset)
+    return datasets.read(source, sound=False, picture=False, subtitles=None, subset=settings.subset)
 
 
 def _reported(
-    request: pytest.FixtureRequest, result: ScoredResult, dataset: Dataset, fault: str | None
+    request: pytest.FixtureRequest, result: ScoredResult, dataset: Dataset, fault: str | None, texts: Texts | None
 ) -> ScoredResult:
     """Put a result on the item before anything can fail, then fail it by its fault or its gates.
+
+    With it go the fitted controls of its data set, if its texts are known and no other case of this process had them.
 
     A case that failed, or of which too few answers could be read, has no scores; a variant like that is a skip.
     """
     node, gating = request.node, request.config.stash[GATING]
+    fitted = _fitted(request.config, texts) if texts else {}
     unread = None if fault else gating.too_few_read(node, result)
     if reason := fault or unread:
-        node.stash[RESULT] = {"case": withheld(result), "dataset": dataset}
+        node.stash[RESULT] = {"case": withheld(result), "dataset": dataset, **fitted}
         if unread and result.get("variant"):
             pytest.skip(unread)
         pytest.fail(reason, pytrace=False)
-    node.stash[RESULT] = {"case": result, "dataset": dataset}
+    node.stash[RESULT] = {"case": result, "dataset": dataset, **fitted}
     why = gating.check(node, result, dataset)
     node.user_properties += _properties(result)
     if why:
         pytest.fail(why, pytrace=False)
     return result
+
+
+def _fitted(config: pytest.Config, texts: Texts) -> dict[str, object]:
+    """The fitted controls of a data set, and what its people's labels leave to a judge, once in each process."""
+    done = config.stash.setdefault(FITTED, set())
+    if texts.name in done:
+        return {}
+    done.add(texts.name)
+    from emoprefer_bench.scoring import ceiling, derived  # numpy
+
+    return {"fitted": derived.cases_of(texts.name, texts.pairs), "ceiling": ceiling.ceiling(texts.pairs)}
 
 
 def _properties(result: ScoredResult) -> list[tuple[str, object]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from emoprefer_bench.document.cases import is_scored, unscored
+from emoprefer_bench.document.cases import is_fitted, is_scored, unscored
 from emoprefer_bench.plugin import options
 from emoprefer_bench.plugin.collection import case_of, recording_of
 from emoprefer_bench.plugin.stash import pack_of
@@ -41,7 +41,7 @@ class Gating:
 
     def pytest_report_header(self) -> str | None:
         """Say what the run is held to, and what of that can't be looked at."""
-        floors, drops = ([limit.metric for limit in self._limits if limit.kind == kind] for kind in ("floor", "drop"))
+        floors, drops = ([limit.name for limit in self._limits if limit.kind == kind] for kind in ("floor", "drop"))
         parts = [f"floors for {', '.join(floors)}"] if floors else []
         parts += [f"the baseline {self.baseline.name}"] if self.baseline else []
         if drops:
@@ -69,7 +69,7 @@ class Gating:
             case, recording = case_of(item), recording_of(item)
             name = recording.id if recording else case.id if case else None
             if case and name in self.baseline.cases and case.model not in CONTROLS:
-                held |= {(name, limit.metric) for limit in self._held(item, case.model) if limit.kind == "drop"}
+                held |= {(name, limit.name) for limit in self._held(item, case.model) if limit.kind == "drop"}
         self._tests = max(1, len(held))
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
@@ -94,9 +94,7 @@ class Gating:
         from emoprefer_bench.gates import limits  # numpy, for what has something to compare
 
         floors = {
-            limit.metric: limit.amount
-            for limit in limits.merged(self._limits, _of_marks(item))
-            if limit.kind == "floor"
+            limit.name: limit.amount for limit in limits.merged(self._limits, _of_marks(item)) if limit.kind == "floor"
         }
         line = min(MIN_ANSWERED, floors.get("answered", MIN_ANSWERED))
         if answered >= line:
@@ -171,7 +169,11 @@ class Gating:
         except (OSError, baselines.BaselineError) as error:
             return str(error), False
         outside = ("skipped", "missing")
-        ran = [case for case in document["cases"] if case["outcome"] not in outside and not case.get("variant")]
+        ran = [
+            case
+            for case in document["cases"]
+            if case["outcome"] not in outside and not case.get("variant") and not is_fitted(case)
+        ]
         why_not = {case["id"]: why for case in ran if (why := baselines.unclean(case) or slid.get(case["id"]))}
         left_out = ", ".join(f"{name} ({why})" for name, why in why_not.items())
         kept = len(ran) - len(why_not)
@@ -187,7 +189,8 @@ class Gating:
             return {}
         from emoprefer_bench.gates import decide as gates  # as above
 
-        scored = [case for case in document["cases"] if is_scored(case) and not case.get("variant")]
+        cases = document["cases"]
+        scored = [case for case in cases if is_scored(case) and not is_fitted(case) and not case.get("variant")]
         return {case["id"]: why for case in scored if (why := gates.why_not_raised(case, self.baseline.name))}
 
     def _partial(self, session: pytest.Session) -> bool:

@@ -136,7 +136,8 @@ def _add_gates(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         type=_limit,
-        help="fail a drop beyond waf2:2pp (points) or waf2:3%% (of the baseline), or under min_acc2:0.6 (repeatable)",
+        help="fail a drop beyond waf2:2pp (points) or waf2:3%% (of the baseline), or under min_acc2:0.6; waf2[x]:2pp "
+        "is about the subset x alone (repeatable)",
     )
     add(
         "--emoprefer-strict",

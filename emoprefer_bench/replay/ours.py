@@ -89,5 +89,6 @@ def _readings(
 
 
 def _stand_ins(dataset: Described) -> list[Pair]:
-    rows = zip(dataset["keys"], dataset["labels"], strict=True)
-    return [Pair(key, Clip(key.partition(":")[2]), "", "", label) for key, label in rows]
+    subsets = dataset.get("subsets") or [None] * dataset["rows"]
+    rows = zip(dataset["keys"], dataset["labels"], subsets, strict=True)
+    return [Pair(key, Clip(key.partition(":")[2]), "", "", label, subset=subset) for key, label, subset in rows]

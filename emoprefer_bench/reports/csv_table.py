@@ -4,6 +4,11 @@ Columns: `dataset`, `case`, `model`, `prompt`, `modality`, `llm`, `variant`, `cl
 `labelled`, `metric`, then fractions: `mean`, `sd` (over rounds, ddof 0), `low` and `high` (95% interval over clips),
 and `rounds` (a value a round, separated by spaces). What is unknown or undefined is empty. A case that failed,
 and a vote by lot, has one row, without a metric; cases that did not run have none.
+
+Rows with a `part` are about a part of the rows: `subset:` and its name, with `longer`, the share of verdicts for the
+longer text; or `slice:` and its name, with `strict_acc2` and `followed`, the share of verdicts that are the shortcut's.
+`gain_waf2` is the difference from the best control, which is `against`, with its two-sided `p`; `pull_` and a name is
+the weight of that in the verdicts; `of_best` is the part of the best possible accuracy, of which two bounds are known.
 """
 
 from __future__ import annotations
@@ -12,17 +17,17 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.document.cases import is_drawn, is_scored, tabled
+from emoprefer_bench.document.cases import best_control, is_drawn, is_scored, tabled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from emoprefer_bench.document.types import Document, ReportedCase, ScoredCase
+    from emoprefer_bench.document.types import Document, ReportedCase, Score, ScoredCase
 
 NAMED = ("dataset", "case", "model", "prompt", "modality", "llm", "variant")
 OF_CASE = (*NAMED, "closed", "outcome", "complete", "rows", "labelled")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-COLUMNS = (*OF_CASE, "metric", "mean", "sd", "low", "high", "rounds")
+COLUMNS = (*OF_CASE, "metric", "mean", "sd", "low", "high", "rounds", "part", "against", "p")
 
 
 def render(document: Document) -> str:
@@ -38,17 +43,38 @@ def render(document: Document) -> str:
 
 def _rows(case: ScoredCase) -> Iterable[dict[str, Any]]:
     of_case = _named(case)
-    for metric, score in case["scores"].items():
-        low, high = score["interval"] or (None, None)
-        yield {
-            **of_case,
-            "metric": metric,
-            "mean": _number(score["mean"]),
-            "sd": _number(score["sd"]),
-            "low": _number(low),
-            "high": _number(high),
-            "rounds": " ".join(map(_number, score["rounds"])),
-        }
+    yield from (_score(of_case, metric, score) for metric, score in case["scores"].items())
+    if best := best_control(case):
+        more = {"against": best["against"], "p": _number(best["p_two_sided"])}
+        yield {**of_case, **_value("gain_waf2", best["difference"], best["interval"]), **more}
+    for name, pull in case.get("pulls", {}).items():
+        yield {**of_case, **_value(f"pull_{name}", pull["weight"], pull["interval"])}
+    if beside := case.get("of_ceiling"):
+        yield {**of_case, **_value("of_best", None, beside["relative"])}
+    for name, part in case.get("subsets", {}).items():
+        of_part = {**of_case, "rows": part["rows"], "labelled": part["labelled"], "part": f"subset:{name}"}
+        yield from (_score(of_part, metric, score) for metric, score in part["scores"].items())
+        if "longer" in part:
+            yield {**of_part, **_value("longer", part["longer"], part.get("longer_interval"))}
+    for part in case.get("slices", {}).get("shortcuts", ()):
+        of_part = {**of_case, "rows": part["rows"], "labelled": part["rows"], "part": f"slice:{part['slice']}"}
+        yield {**of_part, **_value("strict_acc2", part["acc2"], part["interval"])}
+        if "followed" in part:
+            yield {**of_part, **_value("followed", part["followed"], part["followed_interval"])}
+
+
+def _score(of_rows: dict[str, Any], metric: str, score: Score) -> dict[str, Any]:
+    return {
+        **of_rows,
+        **_value(metric, score["mean"], score["interval"]),
+        "sd": _number(score["sd"]),
+        "rounds": " ".join(map(_number, score["rounds"])),
+    }
+
+
+def _value(metric: str, value: float | None, interval: list[float] | None) -> dict[str, str]:
+    low, high = interval or (None, None)
+    return {"metric": metric, "mean": _number(value), "low": _number(low), "high": _number(high)}
 
 
 def _named(case: ReportedCase) -> dict[str, Any]:

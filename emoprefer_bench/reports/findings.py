@@ -6,34 +6,66 @@ from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from emoprefer_bench.cases import BLIND, MISMATCHED, PICTURE_ALONE, SOUND_ALONE, SUBTITLE
-from emoprefer_bench.document.cases import is_control, is_scored
+from emoprefer_bench.document.cases import best_control, is_control, is_scored
+from emoprefer_bench.reports.doubts import pull
 from emoprefer_bench.reports.grids import grid
-from emoprefer_bench.reports.numbers import p, p_is, percent, points, points_interval
+from emoprefer_bench.reports.numbers import interval, p, p_is, percent, points, points_interval
 
 if TYPE_CHECKING:
-    from emoprefer_bench.document.types import Comparison, ComparisonKind, Decision, ReportedCase
+    from emoprefer_bench.document.types import Comparison, ComparisonKind, Dataset, Decision, ReportedCase
 
 SURE = 0.05
 BEATS = "beats"
 NOTHING = "these rows show no loss"
+PEOPLE = "people"
 WORDS = ("failed", "inconclusive", "warning", "improved")
 
 
 def against_controls(cases: Sequence[ReportedCase], metric: str = "waf2") -> list[str]:
     """For each judge one line: whether it beats the best control on the same rows, by how much, and how surely.
 
-    Of the controls, those count that are among the cases. Where there are none, all count, though no table shows them,
-    and the line says what the best of them is.
+    All controls count. One that no table shows is called a control.
     """
     shown = {case["model"] for case in cases if is_scored(case) and is_control(case)}
     lines = []
     for case in cases:
-        known = [control for control in _comparisons(case, "control", metric) if control["difference"] is not None]
-        known = [control for control in known if control["against"] in shown] or known
-        if known:
-            best = max(known, key=lambda control: control["other"] or 0.0)
+        if best := best_control(case, metric):
             named = best["against"] if best["against"] in shown else f"the control {best['against']}"
             lines.append(f"{case['id']} {_verdict(best)} {named}: {_difference(best)}")
+    return lines
+
+
+def ceiling(dataset: Dataset) -> list[str]:
+    """How far people agree, and how good a judge of their single labels can be, where several labelled a pair."""
+    human = dataset.get("ceiling")
+    if human is None:
+        return []
+    alpha = "undefined" if human["alpha"] is None else f"{human['alpha']:.2f}"
+    bounds = f" [{', '.join(f'{bound:.2f}' for bound in human['alpha_interval'])}]" if human["alpha_interval"] else ""
+    best, surely = human["best"], human["best_interval"]
+    agreement = f"two agree in {percent(human['agreement'])}% {interval(human['agreement_interval'])}"
+    within = f"between {percent(best[0])} and {percent(best[1])}"
+    wider = f" (by that interval {percent(surely[0])} and {percent(surely[1])})" if surely else ""
+    return [
+        f"people: of several labels of {human['pairs']} pairs, {agreement}; Krippendorff's alpha {alpha}{bounds}",
+        f"so the best judge of single labels has an acc2 {within}{wider}",
+    ]
+
+
+def pulled(cases: Sequence[ReportedCase]) -> list[str]:
+    """For each judge a line on the shortcuts that it follows, and one where it doesn't follow the people's labels."""
+    lines = []
+    for case in cases:
+        weights = (case.get("pulls") or {}) if is_scored(case) and not is_control(case) else {}
+        followed = [
+            f"{name} {pull(weight).replace('*', '')}"
+            for name, weight in weights.items()
+            if name != PEOPLE and weight["found"]
+        ]
+        if followed:
+            lines.append(f"{case['id']} goes by {', '.join(followed)}, beyond what labels explain (share of verdicts)")
+        if PEOPLE in weights and not weights[PEOPLE]["found"]:
+            lines.append(f"{case['id']}: its verdicts can't be told to go with people's labels")
     return lines
 
 

@@ -38,6 +38,7 @@ def append_summary(document: Document, path: Path) -> None:
     notes = [
         *findings.against_controls(judged),
         *findings.audit(judged),
+        *findings.pulled(judged),
         *findings.gate_lines(document["cases"]),
     ]
     text = markdown.render(document) + "".join(f"- {markdown.escaped(note)}\n" for note in notes)

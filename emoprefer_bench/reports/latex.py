@@ -13,7 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from emoprefer_bench.document.cases import is_control, scored, tabled, waf2
-from emoprefer_bench.reports import cells, numbers
+from emoprefer_bench.reports import cells, doubts, findings, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,15 +43,34 @@ _ABOUT_ALL = (
 
 
 def render(document: Document) -> str:
-    """Both tables of every data set, to be put into a document that loads the package booktabs."""
+    """The tables of every data set, to be put into a document that loads the package booktabs."""
     blocks = []
     for name, dataset in document["datasets"].items():
         blocks += [
             f"% {_one_line(cells.about(name, dataset))}",
             _paper_table(document, name),
             _all_prompts(document, name),
+            *(f"% {_one_line(sentence)}" for sentence in findings.ceiling(dataset)),
+            *map(_part, doubts.tables(tabled(document, name))),
         ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _part(part: doubts.Table) -> str:
+    columns = "l" * part.words + "c" * (len(part.heads) - part.words)
+    rows = [_row(map(escaped, row)) for row in part.rows]
+    return "\n".join(
+        [
+            f"% {_one_line(part.title)}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            _row(map(escaped, part.heads)),
+            RULE,
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
 
 
 def paper_rows(document: Document, dataset: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from emoprefer_bench.document.cases import tabled
-from emoprefer_bench.reports import cells
+from emoprefer_bench.reports import cells, doubts, findings
 
 if TYPE_CHECKING:
     from emoprefer_bench.document.types import Document, ReportedCase
@@ -22,10 +22,26 @@ def render(document: Document) -> str:
     """One table a data set, controls first; under them what failed and what was not run."""
     blocks = []
     for name, dataset in document["datasets"].items():
-        blocks += [f"### {escaped(cells.about(name, dataset))}", _table(tabled(document, name))]
+        cases = tabled(document, name)
+        blocks += [f"### {escaped(cells.about(name, dataset))}", _table(cases)]
+        blocks += [escaped(sentence) for sentence in findings.ceiling(dataset)]
+        blocks += [block for part in doubts.tables(cases) for block in (f"{_sentence(part.title)}:", _part(part))]
     blocks.append("In percent; in brackets the 95% interval over clips. A control looks at nothing but the two texts.")
     blocks.append("\n".join(f"- {escaped(reason)}" for reason in cells.reasons(document)))
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _part(part: doubts.Table) -> str:
+    rows = [[escaped(cell) for cell in row] for row in part.rows]
+    sides = [*["left"] * part.words, *["right"] * (len(part.heads) - part.words)]
+    table: str = tabulate(
+        rows, [escaped(head) for head in part.heads], tablefmt="pipe", disable_numparse=True, colalign=sides
+    )
+    return table
+
+
+def _sentence(title: str) -> str:
+    return escaped(title[0].upper() + title[1:])
 
 
 def escaped(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from emoprefer_bench.document.cases import is_control, is_scored, tabled
 from emoprefer_bench.printable import printable
-from emoprefer_bench.reports import cells, findings, grids, numbers
+from emoprefer_bench.reports import cells, doubts, findings, grids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +52,8 @@ def render(document: Document, *, verbosity: int = 0, width: int = grids.WIDTH, 
         warnings = [f"warning: {sentence}" for sentence in dataset.get("warnings", ())]
         blocks += ["\n".join([cells.about(name, dataset), *warnings]), *_tables(of_dataset, verbosity, width)]
         blocks += ["\n".join(findings.against_controls(of_dataset) + findings.audit(of_dataset))]
+        blocks += ["\n".join(findings.ceiling(dataset)), "\n".join(findings.pulled(of_dataset))]
+        blocks += _parts(of_dataset, verbosity, width)
     blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []
     blocks += _costs(document["cases"]) if verbosity > 0 else []
     blocks += _not_run(document["cases"], width, failures_above=failures_above)
@@ -113,6 +115,23 @@ def _cells(cases: list[ReportedCase], shown: Sequence[str], prefix: str) -> tupl
         for judge, case in zip(cells.judges(cases, controls=False), cases, strict=True)
     ]
     return ["judge", "prompt", *(HEADS.get(metric, metric) for metric in metrics)], rows
+
+
+def _parts(cases: Sequence[ReportedCase], verbosity: int, width: int) -> list[str]:
+    """Scores by subset, and beside people; with -v, what is known of shortcuts."""
+    shown = [doubts.people(cases), doubts.subsets(cases)] if verbosity >= 0 else []
+    shown += [doubts.slices(cases), doubts.pulls(cases)] if verbosity > 0 else []
+    return [f"{part.title}:\n{_fitting(part, width)}" for part in shown if part.rows]
+
+
+def _fitting(part: doubts.Table, width: int) -> str:
+    """A table without the last columns that there is no room for, and what these are."""
+    columns = len(part.heads)
+    while columns > part.words + 1 and grids.width(part.heads[:columns], [row[:columns] for row in part.rows]) > width:
+        columns -= 1
+    table = grids.grid(part.heads[:columns], [row[:columns] for row in part.rows], left=part.words)
+    left_out = ", ".join(part.heads[columns:])
+    return table + (f"\nLeft out to fit: {left_out}." if left_out else "")
 
 
 def _costs(cases: Sequence[ReportedCase]) -> list[str]:

@@ -5,11 +5,12 @@ Everything here counts the strict readings (an unread verdict is no verdict) and
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench.pairs import EXCHANGED, LABELS
-from emoprefer_bench.scoring.counts import FIRST, NONE, SAME, SECOND, group_numbers, plain, ratio, table
+from emoprefer_bench.scoring import shortcuts
+from emoprefer_bench.scoring.counts import FIRST, NONE, SAME, SECOND, plain, ratio, table
 from emoprefer_bench.scoring.metrics import case_metrics
 from emoprefer_bench.scoring.statistics import cluster_intervals, cohen_kappa, wilson
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     Slice = dict[str, Any]
 
 LENGTH_BINS = (0, 10, 25, 50)  # lower bounds of the bins of |difference|, in words
-FOLDS = 5
 
 
 def position_bias(rounds: Sequence[Verdicts], clips: Sequence[Hashable], *, fixed: bool = False) -> dict[str, Any]:
@@ -76,13 +76,14 @@ def slices(pairs: Sequence[Pair], verdicts: Sequence[Label | None]) -> dict[str,
     - `prefers_longer`: how often people, and the judge, chose the longer text, of those rows where one is longer.
     - `writers`: rows by who wrote the two texts, in either order, where that is known.
     - `writer_prior`: rows where the label `agrees` with what the writers alone predict, or `disagrees`, or it is
-      `unknown` (`writer_prior`).
+      `unknown` (`emoprefer_bench.scoring.shortcuts`).
     """
     rows = [(pair, verdict) for pair, verdict in zip(pairs, verdicts, strict=True) if pair.label in ("a1", "a2")]
     right = [verdict == pair.label for pair, verdict in rows]
     judged = [pair for pair, _ in rows]
-    differences = [abs(_longer_by(pair)) for pair in judged]
-    priors = writer_prior(judged)
+    differences = [abs(shortcuts.longer_by(pair)) for pair in judged]
+    design = shortcuts.design_of(judged)
+    priors = shortcuts.verdicts(shortcuts.writer_margins(design, shortcuts.signs([pair.label for pair in judged])))
     return {
         "preferred_length": _sliced(
             [_preferred_length(pair) for pair in judged], right, ("longer", "shorter", "equal")
@@ -99,33 +100,6 @@ def slices(pairs: Sequence[Pair], verdicts: Sequence[Label | None]) -> dict[str,
             ("agrees", "disagrees", "unknown"),
         ),
     }
-
-
-def writer_prior(pairs: Sequence[Pair], folds: int = FOLDS) -> list[Label | None]:
-    """Predict each row's label from who wrote its texts, knowing only the labels of other clips.
-
-    Clips are dealt into folds in the order in which they appear. A row's prediction is the text whose writer won more
-    often in the other folds, (wins + 1) / (comparisons + 2); None where a writer is unknown or the two are level.
-    """
-    folds_of_rows = [number % folds for number in group_numbers([pair.clip.name for pair in pairs]).tolist()]
-    wins: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    compared: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    for pair, own in zip(pairs, folds_of_rows, strict=True):
-        if pair.label in ("a1", "a2") and pair.model1 and pair.model2:
-            winner = pair.model1 if pair.label == "a1" else pair.model2
-            for fold in set(range(folds)) - {own}:
-                wins[fold][winner] += 1
-                compared[fold].update([pair.model1, pair.model2])
-
-    def predicted(pair: Pair, fold: int) -> Label | None:
-        if not (pair.model1 and pair.model2):
-            return None
-        first, second = (
-            (wins[fold][writer] + 1) / (compared[fold][writer] + 2) for writer in (pair.model1, pair.model2)
-        )
-        return None if first == second else "a1" if first > second else "a2"
-
-    return [predicted(pair, fold) for pair, fold in zip(pairs, folds_of_rows, strict=True)]
 
 
 def _sliced(names: Sequence[str | None], right: Sequence[bool], order: Iterable[str] | None = None) -> list[Slice]:
@@ -147,13 +121,8 @@ def _slice(name: str, rows: int, correct: int) -> Slice:
     }
 
 
-def _longer_by(pair: Pair) -> int:
-    """By how many words a1 is longer than a2 (words as the `longer` control counts them: between blanks)."""
-    return len(pair.a1.split()) - len(pair.a2.split())
-
-
 def _preferred_length(pair: Pair) -> str:
-    difference = _longer_by(pair)
+    difference = shortcuts.longer_by(pair)
     if difference == 0:
         return "equal"
     return "longer" if (difference > 0) == (pair.label == "a1") else "shorter"
@@ -170,9 +139,9 @@ def _bin(words: int) -> str:
 def _share_longer(chosen: Iterable[tuple[Pair, Label | None]]) -> float | None:
     """Count how often the longer text was chosen, of the choices between texts of different length."""
     longer = [
-        (_longer_by(pair) > 0) == (choice == "a1")
+        (shortcuts.longer_by(pair) > 0) == (choice == "a1")
         for pair, choice in chosen
-        if choice in ("a1", "a2") and _longer_by(pair)
+        if choice in ("a1", "a2") and shortcuts.longer_by(pair)
     ]
     return sum(longer) / len(longer) if longer else None
 
@@ -181,7 +150,7 @@ def _writers(pair: Pair) -> str | None:
     return " vs ".join(sorted((pair.model1, pair.model2))) if pair.model1 and pair.model2 else None
 
 
-def _agreement(pair: Pair, prior: Label | None) -> str:
-    if prior is None:
+def _agreement(pair: Pair, prior: Label) -> str:
+    if prior == "same":
         return "unknown"
     return "agrees" if prior == pair.label else "disagrees"

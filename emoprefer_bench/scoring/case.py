@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from emoprefer_bench.document.cases import LABEL_SCORES
 from emoprefer_bench.pairs import EXCHANGED
-from emoprefer_bench.scoring import bias, comparisons, metrics, statistics
+from emoprefer_bench.scoring import bias, ceiling, comparisons, controls, metrics, pulls, slices, statistics
 from emoprefer_bench.verdicts import Reading, Round, Verdicts
 
 if TYPE_CHECKING:
@@ -23,11 +23,12 @@ ONE_ORDER: Score = {"mean": None, "sd": None, "rounds": [], "interval": None}
 BOTH_ORDERS = ("swap", "strict_swap", "first_slot")  # the scores that need the exchanged pairs
 
 
-def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> Scored:
+def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False, widened: float = 1.0) -> Scored:
     """Score the rows that have a verdict in both orders and every round (all of them, unless a run was interrupted).
 
-    A `control` is not compared with the controls. Where no exchanged pair has a verdict, as in a recording of one order
-    alone, the others are scored by themselves, and what needs both orders is undefined.
+    A `control` is not compared with the controls, and its intervals are `widened` where it was fitted. Where no
+    exchanged pair has a verdict, as in a recording of one order alone, the others are scored by themselves, and what
+    needs both orders is undefined.
     """
     exchanged = any(reading for of_round in rounds for reading in of_round.exchanged)
     if not exchanged and any(reading for of_round in rounds for reading in of_round.forward):
@@ -40,11 +41,25 @@ def scored(pairs: list[Pair], rounds: list[Round], *, control: bool = False) -> 
     answered = [pairs[row] for row in rows]
     verdicts = [_verdicts(of_round, rows) for of_round in rounds]
     readings = [reading for of_round in rounds for reading in (*of_round.forward, *of_round.exchanged) if reading]
+    labels, clips = [pair.label for pair in answered], [pair.clip.name for pair in answered]
+    said = controls.verdicts(answered)
+    beside = slices.beside_shortcuts(answered, verdicts, {name: control.forward for name, control in said.items()})
     return {
-        **measured([pair.label for pair in answered], [pair.clip.name for pair in answered], verdicts, fixed=control),
+        **measured(labels, clips, verdicts, fixed=control, widened=widened),
         "provenance": dict(Counter[str](reading.provenance for reading in readings)),
-        "slices": bias.slices(answered, verdicts[0].forward),
-        "comparisons": [] if control else comparisons.with_controls(answered, verdicts),
+        "slices": {**bias.slices(answered, verdicts[0].forward), "shortcuts": beside if said else []},
+        "pulls": pulls.pulls(labels, clips, verdicts, said),
+        "of_ceiling": ceiling.of_ceiling(answered, verdicts),
+        "comparisons": [] if control else comparisons.with_controls(answered, verdicts, said),
+        "subsets": slices.subset_scores(
+            [pair.subset for pair in answered],
+            labels,
+            clips,
+            verdicts,
+            longer=said["longer"].forward if said else None,
+            fixed=control,
+            widened=widened,
+        ),
     }
 
 
@@ -52,10 +67,12 @@ def _one_order(pairs: list[Pair], rounds: list[Round], *, control: bool) -> Scor
     mirrored = [Round(of_round.forward, [_mirrored(reading) for reading in of_round.forward]) for of_round in rounds]
     measures = scored(pairs, mirrored, control=control)
     readings = [reading.provenance for of_round in rounds for reading in of_round.forward if reading]
+    for part in (measures, *measures["subsets"].values()):
+        part["scores"] |= dict.fromkeys(BOTH_ORDERS, ONE_ORDER)
     return {
         **measures,
-        "scores": {name: ONE_ORDER if name in BOTH_ORDERS else score for name, score in measures["scores"].items()},
         "bias": {},
+        "pulls": {},
         "provenance": dict(Counter[str](readings)),
         "comparisons": [
             comparison for comparison in measures["comparisons"] if comparison["metric"] not in BOTH_ORDERS
@@ -71,14 +88,20 @@ def _mirrored(reading: Reading | None) -> Reading | None:
 
 
 def measured(
-    labels: Sequence[Label | None], clips: Sequence[str], rounds: Sequence[Verdicts], *, fixed: bool = False
+    labels: Sequence[Label | None],
+    clips: Sequence[str],
+    rounds: Sequence[Verdicts],
+    *,
+    fixed: bool = False,
+    widened: float = 1.0,
 ) -> Measured:
     """All that verdicts, labels and clips alone give: scores with intervals, policies, bounds and position bias.
 
-    `fixed` is a judge that goes by slots and texts alone (`emoprefer_bench.scoring.statistics.cluster_intervals`).
+    `fixed` is a judge that goes by slots and texts alone; `widened` is for one that was fitted to the labels
+    (`emoprefer_bench.scoring.statistics.cluster_intervals`).
     """
     spreads = metrics.case_metrics(labels, rounds)
-    intervals = statistics.cluster_intervals(labels, rounds, clips, fixed=fixed)
+    intervals = statistics.cluster_intervals(labels, rounds, clips, fixed=fixed, widened=widened)
     return {
         "rows": len(labels),
         "labelled": sum(label is not None for label in labels),

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from emoprefer_bench.cases import VARIANTS
 from emoprefer_bench.document.rows import clip_of, verdicts
-from emoprefer_bench.scoring import controls, statistics
-from emoprefer_bench.verdicts import Verdicts
+from emoprefer_bench.scoring import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emoprefer_bench.document.types import Comparison, ComparisonKind, Dataset, RanCase, ScoredCase
     from emoprefer_bench.pairs import Label, Pair
+    from emoprefer_bench.verdicts import Verdicts
 
 HEADLINE = ("waf2", "acc2", "swap")
 DRAWS = 2_000  # a fifth of what a gate decides by: enough for two digits of an interval
@@ -33,6 +33,12 @@ class Rows:
     def of(cls, dataset: Dataset) -> Rows:
         """The rows of a data set in a report."""
         return cls(dataset["keys"], dataset["labels"], [clip_of(key) for key in dataset["keys"]])
+
+    def part(self, rows: Sequence[int]) -> Rows:
+        """Some of them."""
+        return Rows(
+            [self.keys[row] for row in rows], [self.labels[row] for row in rows], [self.clips[row] for row in rows]
+        )
 
 
 def rounds_of(case: RanCase, rows: int) -> list[Verdicts]:
@@ -66,18 +72,16 @@ def compared(
     ]
 
 
-def with_controls(pairs: Sequence[Pair], rounds: Sequence[Verdicts]) -> list[Comparison]:
+def with_controls(
+    pairs: Sequence[Pair], rounds: Sequence[Verdicts], controls: Mapping[str, Verdicts]
+) -> list[Comparison]:
     """Compare a judge with what each control says of the same pairs, whether or not the controls' cases are run.
 
-    Empty where the texts are unknown, as in a replay without its data set.
+    A judge's headline is its gain over the best of them (`emoprefer_bench.document.cases.best_control`).
     """
-    if not any(pair.a1 for pair in pairs):
-        return []
     rows = Rows([pair.key for pair in pairs], [pair.label for pair in pairs], [pair.clip.name for pair in pairs])
-    forward, exchanged = controls.answers(pairs), controls.answers(pair.swapped() for pair in pairs)
     comparisons = []
-    for name in controls.CONTROLS:
-        said = Verdicts(forward[name], exchanged[name], forward[name], exchanged[name])
+    for name, said in controls.items():
         comparisons += compared(name, "control", rows, rounds, [said] * len(rounds))
     return comparisons
 

@@ -6,9 +6,13 @@ the best score published with that data set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from emoprefer_bench.pairs import Label, Pair, Question, Sampling
+from emoprefer_bench.pairs import EXCHANGED, Label, Pair, Question, Sampling
+
+if TYPE_CHECKING:
+    from emoprefer_bench.verdicts import Verdicts
 
 # The identity by which `random` throws its coins: that of its own case, so that both fall alike.
 COIN = "the last bit of SHA-256 over clip and texts; no other seed"
@@ -25,6 +29,22 @@ def answers(pairs: Iterable[Pair]) -> dict[str, list[Label]]:
         for name, answer in CONTROLS.items():
             said[name].append(answer(question))
     return said
+
+
+def verdicts(pairs: Sequence[Pair]) -> dict[str, Verdicts]:
+    """What each control says of some pairs in both orders, those included that are fitted to their labels.
+
+    Empty where the texts are unknown, as in a replay without its data set.
+    """
+    from emoprefer_bench.scoring import shortcuts  # noqa: PLC0415  # numpy, for what has something to score
+    from emoprefer_bench.verdicts import Verdicts as Said  # noqa: PLC0415  # likewise
+
+    if not any(pair.a1 for pair in pairs):
+        return {}
+    forward, exchanged = answers(pairs), answers(pair.swapped() for pair in pairs)
+    for name, said in shortcuts.answers(pairs).items():
+        forward[name], exchanged[name] = said, [EXCHANGED[label] for label in said]
+    return {name: Said(forward[name], exchanged[name], forward[name], exchanged[name]) for name in forward}
 
 
 def first(question: Question) -> Label:  # noqa: ARG001  # it looks at nothing

@@ -21,7 +21,7 @@ from emoprefer_bench.scoring.resampling import kinds_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emoprefer_bench.scoring.counts import Floats
+    from emoprefer_bench.scoring.counts import Codes, Floats
 
     Interval = tuple[float, float] | None
 
@@ -30,6 +30,7 @@ NO_LABELS = frozenset({"swap", "strict_swap", "answered", "ties", "first_slot"})
 
 _FEWEST_CLIPS = 2  # one clip says nothing about how clips differ
 _NOTHING = 1e-15  # a variance under this is a rounding error
+_HALVINGS = 40
 
 
 class _Left(NamedTuple):
@@ -53,12 +54,15 @@ class _Left(NamedTuple):
         return float((self.times @ squares) ** 2 / (self.times @ squares**2)) if self.variance else 0.0
 
 
-def score_interval(by_clip: Floats, name: str, confidence: float = 0.95, *, fixed: bool = False) -> Interval:
+def score_interval(
+    by_clip: Floats, name: str, confidence: float = 0.95, *, fixed: bool = False, widened: float = 1.0
+) -> Interval:
     """Find the interval of a metric (its mean over rounds) from tables (clips, rounds, 2, 2, 4, 4).
 
     It is Wilson's of n = s (1 - s) / v rows, where v is the variance of the score s over clips, with Student's t in
     place of the normal quantile. Where all clips agree, v is what a single clip against them would make of it: twenty
-    clips that are all right give [82, 100]. With `fixed` it is a point then: the score can't be another.
+    clips that are all right give [82, 100]. With `fixed` it is a point then: the score can't be another. `widened`
+    is by how much the score varies more than over clips that know nothing of each other.
 
     None with fewer than two clips that count for the metric, or where it is undefined.
     """
@@ -68,7 +72,7 @@ def score_interval(by_clip: Floats, name: str, confidence: float = 0.95, *, fixe
     if fixed and not left.variance:
         return left.value, left.value
     variance = left.variance or (max(left.value, 1 - left.value) / left.clips) ** 2
-    return _bounds(left.value, variance, left.clips, confidence)
+    return _bounds(left.value, variance * widened**2, left.clips, confidence)
 
 
 def difference_interval(by_clip: Floats, name: str, confidence: float = 0.95) -> Interval:
@@ -86,6 +90,21 @@ def difference_interval(by_clip: Floats, name: str, confidence: float = 0.95) ->
     variance = left.variance * (moved + 2) / moved if moved else 2 / left.clips**2
     bounds = _bounds((1 + left.value) / 2, variance / 4, left.clips, confidence)
     return 2 * bounds[0] - 1, 2 * bounds[1] - 1
+
+
+def ratio_interval(parts: Floats, wholes: Floats, clips: Codes, confidence: float = 0.95) -> Interval:
+    """Find the interval of a share, the sum of `parts` by the sum of `wholes`, of rows on these clips.
+
+    It is that of a score. None with fewer than two clips.
+    """
+    part, whole = (np.bincount(clips, values) for values in (parts, wholes))
+    if len(part) < _FEWEST_CLIPS:
+        return None
+    share, count = float(part.sum() / whole.sum()), len(part)
+    without = (part.sum() - part) / (whole.sum() - whole)
+    variance = (count - 1) / count * float(((without - without.mean()) ** 2).sum())
+    variance = variance if variance > _NOTHING else (max(share, 1 - share) / count) ** 2
+    return _bounds(share, variance, count, confidence)
 
 
 def wilson_bounds(share: float, rows: float, quantile: float) -> tuple[float, float]:
@@ -129,6 +148,20 @@ def student(probability: float, freedom: int) -> float:
         return math.sqrt(freedom * math.expm1(a * y**2))
     e = 1 / (((freedom + 6) / (freedom * y) - 0.089 * d - 0.822) * (freedom + 2) * 3)
     return math.sqrt(freedom * (((e + 0.5 / (freedom + 4)) * y - 1) * (freedom + 1) / (freedom + 2) + 1 / y))
+
+
+def tail(quantile: float, freedom: int) -> float:
+    """Student's t: the chance to be above a quantile, by halving the interval that it lies in."""
+    if quantile < 0:
+        return 1 - tail(-quantile, freedom)
+    low, high = 0.0, 0.5
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if middle and student(1 - middle, freedom) > quantile:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def _bounds(share: float, variance: float, clips: int, confidence: float) -> tuple[float, float]:

@@ -118,15 +118,22 @@ def cluster_intervals(
     metrics: Sequence[str] = METRICS,
     confidence: float = 0.95,
     fixed: bool = False,
+    widened: float = 1.0,
 ) -> dict[str, Interval]:
     """Find the interval of every metric (its mean over rounds), taking clips and not rows for the evidence.
 
     How the bounds are placed, and why: `emoprefer_bench.scoring.intervals`. None with fewer than two clips or where the
     metric is undefined. `fixed` says that the judge goes by the slots and the texts alone, as the controls do: a metric
-    that asks for no label is then what it is on all clips, and has no bounds but itself.
+    that asks for no label is then what it is on all clips, and has no bounds but itself. What asks for labels is
+    `widened` where the judge was fitted to them (`emoprefer_bench.scoring.shortcuts.widening`).
     """
     counted = tables(labels, rounds, group_numbers(clips))
-    return {name: score_interval(counted, name, confidence, fixed=fixed and name in NO_LABELS) for name in metrics}
+    return {
+        name: score_interval(counted, name, confidence, fixed=fixed)
+        if name in NO_LABELS
+        else score_interval(counted, name, confidence, widened=widened)
+        for name in metrics
+    }
 
 
 def paired_difference(

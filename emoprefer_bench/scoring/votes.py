@@ -12,9 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from emoprefer_bench.document.cases import ended, result
+from emoprefer_bench.document.cases import ended, is_fitted, result
 from emoprefer_bench.pairs import EXCHANGED, LABELS
-from emoprefer_bench.scoring import case
+from emoprefer_bench.scoring import case, slices
 from emoprefer_bench.scoring.comparisons import Rows, rounds_of
 from emoprefer_bench.scoring.controls import CONTROLS
 from emoprefer_bench.verdicts import Provenance, Verdicts
@@ -36,9 +36,7 @@ def cases_of(cases: Iterable[ScoredCase], datasets: Mapping[str, Dataset]) -> li
 
     Only judges vote: no controls, no variants. Judges vote together on a data set, prompt by prompt and by modality.
     """
-    voters = [
-        voter for voter in cases if voter["complete"] and not voter.get("variant") and voter["model"] not in CONTROLS
-    ]
+    voters = [voter for voter in cases if voter["complete"] and not voter.get("variant") and not _only_reads(voter)]
     together: dict[tuple[str | None, ...], list[ScoredCase]] = defaultdict(list)
     for voter in voters:
         together[voter["dataset"], voter["prompt"], voter["modality"]].append(voter)
@@ -47,6 +45,10 @@ def cases_of(cases: Iterable[ScoredCase], datasets: Mapping[str, Dataset]) -> li
         *(_over_orders(voter, datasets) for voter in voters),
         *(_over_models(judges, datasets) for judges in together.values() if len(judges) > 1),
     ]
+
+
+def _only_reads(voter: ScoredCase) -> bool:
+    return voter["model"] in CONTROLS or is_fitted(voter)
 
 
 class Election(NamedTuple):
@@ -143,6 +145,9 @@ def _case(over: Over, model: str, of: list[ScoredCase], dataset: Dataset, electe
         "provenance": dict(provenance),
         "slices": {},
         "comparisons": [],
+        "pulls": {},
+        "of_ceiling": None,
+        "subsets": slices.subset_scores(dataset.get("subsets") or [], rows.labels, rows.clips, rounds),
     }
     engines: Engines = {"judge": _engine(over, model, of), "llm": None}
     vote: Vote = {

@@ -209,7 +209,7 @@ def _read(settings: Settings, name: str, needs: tuple[bool, bool, bool], progres
         settings.sources[name],
         sound=sound,
         picture=picture,
-        subtitles=subtitles,
+        subtitles=subtitles or None,  # they are what a control goes by
         subset=settings.subset,
         limit=settings.limit,
         cache=settings.out,

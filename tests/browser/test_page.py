@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 from support.runs import a_run, golden
+from support.sources import people_run, shortcuts_run
 
 from emoprefer_bench.reports import html
 
@@ -10,7 +11,7 @@ from emoprefer_bench.reports import html
 def test_the_leaderboard_shows_every_judge_beside_the_controls(tab, pages):
     """In falling order, the controls marked; each with its score in words, beside the picture."""
     tab.open(pages("plain"))
-    [rows, other] = [board.locator("li:not(.axis)") for board in tab.page.locator(".board").all()]
+    [rows, other] = [board.locator("li:not(.axis)") for board in tab.page.locator("#scores .board").all()]
     names = rows.locator(".name").all_inner_texts()
     assert sorted(re.sub(r"\s+", " ", name) for name in names) == [
         "always_a1 control",
@@ -28,14 +29,14 @@ def test_the_leaderboard_shows_every_judge_beside_the_controls(tab, pages):
 def test_the_score_and_the_reading_are_chosen(tab, pages):
     """What can't be read counts as the reference guesses it, or strictly as wrong."""
     tab.open(pages("plain"))
-    vague = tab.page.locator(".board").first.locator("li", has_text="vague").locator("b")
+    vague = tab.page.locator("#scores .board").first.locator("li", has_text="vague").locator("b")
     tab.page.get_by_label("Score", exact=True).select_option(label="Swap consistency")
     assert vague.inner_text() == "0.0"
     tab.page.get_by_label("Score", exact=True).select_option(label="Accuracy, three classes")
     before = vague.inner_text()
     tab.page.get_by_label("Reading of answers").select_option(label="strict")
     assert vague.inner_text() == before
-    careful = tab.page.locator(".board").first.locator("li", has_text="careful").locator("b")
+    careful = tab.page.locator("#scores .board").first.locator("li", has_text="careful").locator("b")
     assert careful.inner_text() == "50.0"
 
 
@@ -145,3 +146,40 @@ def test_a_variant_of_a_judge_is_another_row(tab, tmp_path):
 def test_a_run_without_cases_says_so(tab, pages):
     """An empty page is no blank one."""
     assert tab.open(pages("empty")).page.locator("#pairs").get_by_text("No case was run").count() == 1
+
+
+def test_a_picture_shows_what_a_judge_is_worth_without_a_shortcut(tab, tmp_path):
+    """Accuracy with and against the shortcut as two marks, and in words beside them; the tables have the numbers."""
+    page = tmp_path / "page.html"
+    document = shortcuts_run()
+    html.write(document, page)
+    tab.open(page)
+    row = tab.page.locator("#shortcuts .board").first.locator("li", has_text="follower")
+    judge = next(case for case in document["cases"] if case["model"] == "follower")
+    parts = {part["slice"]: part for part in judge["slices"]["shortcuts"]}
+    there, against = (f"{100 * parts[f'{relation} longer']['acc2']:.0f}" for relation in ("with", "against"))
+    assert row.locator("b").inner_text() == f"{there}, {against}"
+    assert (row.locator("path.dot.control").count(), row.locator("circle.dot").count()) == (1, 1)
+    assert f"follows {100 * parts['against longer']['followed']:.0f}" in row.inner_text()
+    weight = f"{judge['pulls']['longer']['weight']:.2f}"
+    assert tab.page.locator("#shortcuts table b", has_text=weight).count() == 1
+    omission = f"{100 * judge['subsets']['omission']['scores']['waf2']['mean']:.1f}"
+    assert (
+        omission
+        in tab.page.locator("#shortcuts table", has_text="subset").locator("tr", has_text="omission").first.inner_text()
+    )
+    assert tab.unsound() == []
+
+
+def test_the_page_says_how_far_people_agree(tab, tmp_path):
+    """With the bounds of the best judge, and each judge's part of it."""
+    page = tmp_path / "page.html"
+    document = people_run()
+    html.write(document, page)
+    tab.open(page)
+    text = tab.page.locator("#shortcuts").inner_text()
+    best = document["datasets"]["toy"]["ceiling"]["best"]
+    assert f"an accuracy between {100 * best[0]:.1f} and {100 * best[1]:.1f}" in text
+    row = tab.page.locator("#shortcuts table", has_text="Stands in for").locator("tr", has_text="able")
+    assert row.locator("td").last.inner_text() == "3 of 3"
+    assert tab.unsound() == []

@@ -63,7 +63,7 @@ def heard(path: Path) -> np.ndarray:
 def test_tables_are_the_committed_ones_to_the_byte(tmp_path):
     """Making the tables again gives the committed bytes."""
     write_tables(tmp_path, scenes())
-    for name in ("preference_demo.csv", "subtitles.csv"):
+    for name in ("preference_demo.csv", "controlled.csv", "subtitles.csv"):
         assert (tmp_path / name).read_bytes() == (DEMO / name).read_bytes()
 
 

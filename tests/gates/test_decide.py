@@ -334,3 +334,55 @@ def test_without_limits_the_scores_of_the_table_may_not_fall():
     """Nothing is tolerated where nothing is said."""
     assert (raised(run(wrong(1)), run(LABELS)) or "").startswith("waf2 fell by 2.5")
     assert raised(run(LABELS), run(wrong(1))) is None
+
+
+def of_subsets(verdicts, subsets=("flip", "omission")):
+    """A report of one case, whose rows are in two subsets by halves."""
+    pairs = [
+        replace(pair, subset=subsets[row // 20] if subsets else None) for row, pair in enumerate(toy_pairs(LABELS))
+    ]
+    return report([case(M, pairs, verdicts)], Dataset("toy", pairs))
+
+
+def test_a_limit_may_be_about_one_subset():
+    """A drop in it fails where the whole data set holds, and the other way round."""
+    worse = [EXCHANGED[label] if row < 20 else label for row, label in enumerate(LABELS)]
+    before, now = of_subsets(LABELS), of_subsets(worse)
+    [flip, omission] = [
+        decision
+        for decision in decide(now, before, "acc2[flip]:2pp", "acc2[omission]:2pp")
+        if decision["kind"] == "drop"
+    ]
+    assert (flip["metric"], flip["outcome"], flip["rows"]) == ("acc2[flip]", "fail", 20)
+    assert (flip["before"], flip["after"], flip["flipped"]) == (1.0, 0.0, 20)
+    assert "acc2[flip] 0.00, baseline 100.00" in flip["message"]
+    assert (omission["outcome"], omission["drop"]) == ("pass", 0.0)
+
+
+def test_a_floor_may_be_about_one_subset():
+    """It holds the score of these rows alone."""
+    worse = [EXCHANGED[label] if row < 20 else label for row, label in enumerate(LABELS)]
+    flip, omission = decide(of_subsets(worse), None, "min_acc2[flip]:0.6", "min_acc2[omission]:0.6")
+    assert (flip["metric"], flip["outcome"], flip["score"]) == ("acc2[flip]", "fail", 0.0)
+    assert (omission["outcome"], omission["score"]) == ("pass", 1.0)
+
+
+@pytest.mark.parametrize("text", ["acc2[flap]:2pp", "min_acc2[flap]:0.6"])
+def test_a_subset_that_is_not_there_holds_nothing_and_says_so(text):
+    """The message has the subsets that there are; a data set without any says how to name their column."""
+    now = of_subsets(LABELS)
+    [decision] = [one for one in decide(now, now, text) if one["kind"] != "environment"]
+    assert (decision["metric"], decision["outcome"]) == ("acc2[flap]", "inconclusive")
+    assert "has no subset 'flap'; its subsets are flip, omission" in decision["message"]
+    bare = of_subsets(LABELS, ())
+    [decision] = [one for one in decide(bare, bare, text) if one["kind"] != "environment"]
+    assert "--emoprefer-subset" in decision["message"]
+
+
+def test_a_limit_of_a_subset_stands_beside_that_of_all_rows():
+    """They are about different things, so neither replaces the other; a name may hold what it likes."""
+    limits = [written.limit(text) for text in ("waf2:2pp", "waf2[a:b [c]]:1pp", "waf2[a:b [c]]:3pp")]
+    assert [(limit.name, limit.amount) for limit in written.merged(limits)] == [
+        ("waf2", 0.02),
+        ("waf2[a:b [c]]", 0.03),
+    ]

@@ -25,7 +25,7 @@ def test_the_golden_report_gives_the_golden_table():
 
 def test_there_is_a_row_for_each_case_and_metric():
     """All metrics of all cases with scores, a single empty one of a case that failed, none of what did not run."""
-    rows = rows_of(golden())
+    rows = [row for row in rows_of(golden()) if not row["part"] and not row["metric"].startswith(("gain_", "pull_"))]
     assert len(rows) == 10 * len(METRICS) + 1
     assert {row["metric"] for row in rows} == {*METRICS, ""}
     assert [(row["model"], row["outcome"], row["mean"]) for row in rows if not row["metric"]] == [

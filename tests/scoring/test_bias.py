@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from emoprefer_bench.pairs import Clip, Label, Pair
-from emoprefer_bench.scoring.bias import position_bias, slices, writer_prior
+from emoprefer_bench.scoring.bias import position_bias, slices
 from emoprefer_bench.verdicts import Verdicts
 
 
@@ -161,29 +161,11 @@ def tournament(rows: int, upsets: set[int] = frozenset()) -> list[Pair]:  # type
     return found
 
 
-def test_the_writer_prior_knows_who_wins() -> None:
-    """It names the slot of the writer that wins elsewhere, whatever this row's own label."""
+def test_slices_by_what_the_writers_give_away() -> None:
+    """A row whose label is not what the writers predict is a slice of its own."""
     pairs = tournament(20, upsets={3})
-    assert writer_prior(pairs) == ["a1" if row % 2 else "a2" for row in range(20)]
     found = slices(pairs, [one.label for one in pairs])["writer_prior"]
     assert by_name(found) == {"agrees": (19, 19), "disagrees": (1, 1), "unknown": (0, 0)}
-
-
-def test_the_writer_prior_never_sees_its_own_clip() -> None:
-    """A writer met on one clip alone is unknown there, however many rows the clip has."""
-    clip = Clip("only")
-    pairs = [Pair(str(row), clip, "a", "b", "a1", "north", "south") for row in range(8)]
-    assert writer_prior(pairs) == [None] * 8
-    elsewhere = Pair("8", Clip("other"), "a", "b", None, "south", "north")
-    assert writer_prior([*pairs, elsewhere]) == [None] * 8 + ["a2"]
-
-
-def test_the_writer_prior_is_silent_without_evidence() -> None:
-    """Unknown writers, and writers that are level, have no prediction."""
-    assert writer_prior([]) == []
-    assert writer_prior([pair(0, 5, 5, "a1"), pair(1, 5, 5, "a1")]) == [None, None]
-    level = [pair(row, 5, 5, "a1" if row % 2 else "a2", ("north", "south")) for row in range(10)]
-    assert writer_prior(level, folds=5) == [None] * 10
 
 
 def test_verdicts_must_match_the_pairs() -> None:

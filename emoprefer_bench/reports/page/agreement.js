@@ -203,6 +203,170 @@ function slicesSection(report) {
   );
 }
 
+const FOLLOWED = {
+  longer: "the longer text",
+  writer_prior: "the writer that tends to win",
+  word_overlap: "the text with more words of the subtitle",
+};
+const shortcut = (one, slice) => one.slices.shortcuts?.find((part) => part.slice === slice && part.rows);
+
+/** slices.shortcuts is a list of {slice, rows, acc2, interval, followed?}; `slice` is "with" or "against" and a shortcut. */
+function shortcutsSection(report) {
+  const parts = datasetsOf(report).flatMap((dataset) => {
+    const cases = casesOf(report, dataset).filter((one) => one.slices && !isDrawn(one));
+    return Object.keys(FOLLOWED).map((name) => gapBoard(dataset, cases.sort(byScore("waf2")), name));
+  });
+  const tables = [...datasetsOf(report).map((name) => peopleTable(report, name)), subsetTable(report), matchedTable(report), pullsTable(report)];
+  if (![...parts, ...tables].some(Boolean)) return null;
+  return section(
+    "shortcuts",
+    "Shortcuts",
+    "Accuracy where a shortcut gives the right answer (hollow) and where it gives the wrong one (filled), strictly read, " +
+      "with 95% intervals over clips. A judge that goes by the clip alone has both in one place; a shortcut itself is at 100 and at 0.",
+    parts,
+    tables,
+  );
+}
+
+/** The gap between accuracy with and against a shortcut: a list, whose every row also says its numbers. */
+function gapBoard(dataset, all, name) {
+  const cases = all.filter((one) => shortcut(one, `with ${name}`) && shortcut(one, `against ${name}`));
+  if (!cases.length) return null;
+  const scale = { ticks: [0, 0.2, 0.4, 0.6, 0.8, 1], at: (value) => `${100 * value}%` };
+  const rows = (relation) => plural(shortcut(cases[0], `${relation} ${name}`).rows, "row");
+  return el(
+    "article",
+    { class: "dataset" },
+    el(
+      "h3",
+      {},
+      said(dataset),
+      el("small", {}, `people chose ${FOLLOWED[name]} in ${rows("with")}, and the other in ${rows("against")}`),
+    ),
+    el(
+      "ol",
+      { class: "board", "aria-label": `Accuracy on ${dataset} with and against ${FOLLOWED[name]}` },
+      el("li", { class: "axis", "aria-hidden": "true" }, el("span", {}), ruler(scale), el("span", {}, "With, against")),
+      cases.map((one) => {
+        const [there, against] = ["with", "against"].map((relation) => shortcut(one, `${relation} ${name}`));
+        return el(
+          "li",
+          {},
+          el("span", { class: "name" }, judge(one)),
+          gap(scale, there, against),
+          el(
+            "span",
+            { class: "value" },
+            el("b", {}, `${percent(there.acc2, 0)}, ${percent(against.acc2, 0)}`),
+            el("small", {}, `follows ${percent(against.followed, 0)}`),
+          ),
+        );
+      }),
+    ),
+  );
+}
+
+/** A data set's ceiling: how far people agree; a judge's of_ceiling: {acc2, relative, alternative}. */
+function peopleTable(report, dataset) {
+  const human = report.datasets[dataset]?.ceiling;
+  const rows = casesOf(report, dataset)
+    .filter((one) => one.of_ceiling && !isControl(one) && !isDrawn(one))
+    .map((one) => {
+      const { acc2, relative, alternative } = one.of_ceiling;
+      return [
+        judge(one),
+        number(percent(acc2)),
+        number(range(relative)),
+        number(alternative ? `${alternative.wins} of ${alternative.annotators.length}` : DASH),
+      ];
+    });
+  if (!human || !rows.length) return null;
+  const [low, high] = human.best;
+  return [
+    el("h3", {}, "People on ", said(dataset)),
+    el(
+      "p",
+      {},
+      `Two people agree on ${percent(human.agreement)}% of labels (${range(human.agreement_interval)}) in ` +
+        `${plural(human.pairs, "pair")}; Krippendorff\u2019s alpha is ${human.alpha?.toFixed(2) ?? DASH}. ` +
+        `So the best judge of single labels has an accuracy between ${percent(low)} and ${percent(high)}` +
+        `${human.best_interval ? ` (by the interval, ${range(human.best_interval)})` : ""}.`,
+    ),
+    table(
+      "Accuracy on the rows that several people labelled, what part of the best possible one it is, and for how many people the judge could stand in",
+      ["Judge", ...["Accuracy", "Of the best", "Stands in for"].map(number)],
+      rows,
+    ),
+  ];
+}
+
+function matchedTable(report) {
+  const rows = report.cases
+    .filter((one) => one.slices && !isDrawn(one) && shortcut(one, "matched length"))
+    .map((one) => {
+      const part = shortcut(one, "matched length");
+      return [judge(one), said(one.dataset), number(count(part.rows)), WITH_INTERVAL(part.acc2, part.interval)];
+    });
+  return (
+    rows.length > 0 &&
+    table(
+      "Accuracy on texts of matched length: within 15% of the words of the longer one, strictly read",
+      ["Judge", "Data set", ...["Rows", "Accuracy"].map(number)],
+      rows,
+    )
+  );
+}
+
+/** pulls is {people or a shortcut: {weight, interval, found}}. */
+function pullsTable(report) {
+  const cases = report.cases.filter((one) => !isControl(one) && Object.keys(one.pulls ?? {}).length);
+  const names = unique(cases.flatMap((one) => Object.keys(one.pulls)));
+  const rows = cases.map((one) => [
+    judge(one),
+    said(one.dataset),
+    ...names.map((name) => {
+      const pull = one.pulls[name];
+      if (!pull) return number(DASH);
+      const bounds = pull.interval.map((bound) => bound.toFixed(2)).join(" to ");
+      return number([el(pull.found ? "b" : "span", {}, pull.weight.toFixed(2)), el("small", {}, bounds)]);
+    }),
+  ]);
+  return (
+    rows.length > 0 &&
+    table(
+      "What verdicts go with, the others held fixed: about the share of verdicts; in bold what can be told from 0",
+      ["Judge", "Data set", ...names.map(number)],
+      rows,
+      "wide",
+    )
+  );
+}
+
+function subsetTable(report) {
+  const cases = report.cases.filter((one) => !isDrawn(one) && Object.keys(one.subsets ?? {}).length);
+  const rows = cases.flatMap((one) =>
+    Object.entries(one.subsets).map(([name, part]) => [
+      judge(one),
+      said(one.dataset),
+      said(name),
+      number(count(part.rows)),
+      ...["waf2", "acc2", "acc3", "swap"].map((metric) =>
+        WITH_INTERVAL(part.scores[metric].mean, part.scores[metric].interval),
+      ),
+      WITH_INTERVAL(part.longer, part.longer_interval),
+    ]),
+  );
+  return (
+    rows.length > 0 &&
+    table(
+      "Scores by subset, as the reference reads",
+      ["Judge", "Data set", "Subset", ...["Rows", ...["waf2", "acc2", "acc3", "swap"].map((name) => SHORT[name]), "Chose longer"].map(number)],
+      rows,
+      "wide",
+    )
+  );
+}
+
 function sliceTable(all, name) {
   const cases = all.filter((one) => one.slices[name]?.some((part) => part.rows));
   const slices = unique(cases.flatMap((one) => one.slices[name].filter((part) => part.rows).map((part) => part.slice)));

@@ -44,6 +44,22 @@ function whisker(scale, score, control, mark) {
   );
 }
 
+/** Two shares with their intervals on one scale, the first hollow, and the way from one to the other. */
+function gap(scale, first, second) {
+  const track = (part, control) => whisker(scale, { mean: part.acc2, interval: part.interval }, control, null);
+  const inner = [track(first, true), track(second, false)].flatMap((made) =>
+    [...made.childNodes].filter((node) => node.getAttribute("class") !== "grid"),
+  );
+  const [from, to] = [first, second].map((part) => scale.at(part.acc2));
+  return svg(
+    "svg",
+    { class: "track", "aria-hidden": "true" },
+    scale.ticks.map((tick) => svg("line", { class: "grid", x1: scale.at(tick), x2: scale.at(tick), y1: 0, y2: "100%" })),
+    svg("line", { class: "way", x1: from, x2: to, y1: "50%", y2: "50%" }),
+    inner,
+  );
+}
+
 /** One bar of parts [class, amount], as long as their sum is of `whole`. */
 function bar(parts, whole) {
   let start = 0;

@@ -1,0 +1,129 @@
+"""Tables of what a score hides, as rows of cells that every form shares: gains, subsets, slices, pulls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from emoprefer_bench.document.cases import best_control, is_control, is_drawn, is_scored
+from emoprefer_bench.reports import cells, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from emoprefer_bench.document.types import Alternative, Pull, ReportedCase, ScoredCase
+
+SUBSET_METRICS = ("waf2", "acc2", "acc3", "swap")
+PULLS = ("people", "longer", "always_a1", "writer_prior", "word_overlap")
+
+
+class Table(NamedTuple):
+    """A table: what it is, the heads of its columns, and rows of cells. The first `words` columns are words."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: int
+
+
+def tables(cases: Sequence[ReportedCase]) -> list[Table]:
+    """The tables of a data set's cases, in the order in which they are to be read; those alone that have rows."""
+    return [table for table in (gains(cases), people(cases), subsets(cases), slices(cases), pulls(cases)) if table.rows]
+
+
+def gains(cases: Sequence[ReportedCase]) -> Table:
+    """Each judge's headline: how much better it is than the best control on the same rows."""
+    rows = [
+        [
+            name,
+            best["against"],
+            numbers.percent(best["score"]),
+            numbers.percent(best["other"]),
+            f"{numbers.points(best['difference'])} {numbers.points_interval(best['interval'])}",
+            numbers.p(best["p_two_sided"]),
+        ]
+        for name, case in _named(cases)
+        if (best := best_control(case))
+    ]
+    heads = ["judge", "best control", "waf2", "control's", "gain", "p"]
+    return Table("gain over the best control on the same rows, in points", heads, rows, 2)
+
+
+def subsets(cases: Sequence[ReportedCase]) -> Table:
+    """The scores of each subset."""
+    rows = [
+        [
+            name,
+            subset,
+            str(part["rows"]),
+            numbers.score(part["scores"]["waf2"], with_interval=True),
+            *(numbers.score(part["scores"][metric]) for metric in SUBSET_METRICS[1:]),
+            numbers.percent(part.get("longer")),
+        ]
+        for name, case in _named(cases)
+        for subset, part in case.get("subsets", {}).items()
+    ]
+    return Table("by subset, in percent", ["judge", "subset", "rows", *SUBSET_METRICS, "chose longer"], rows, 2)
+
+
+def slices(cases: Sequence[ReportedCase]) -> Table:
+    """The accuracy on rows where a shortcut can't give the answer, or would, and how often it is followed there."""
+    rows = [
+        [
+            name,
+            part["slice"],
+            str(part["rows"]),
+            f"{numbers.percent(part['acc2'])} {numbers.interval(part['interval'])}",
+            f"{numbers.percent(part['followed'])} {numbers.interval(part['followed_interval'])}"
+            if "followed" in part
+            else numbers.NONE,
+        ]
+        for name, case in _named(cases)
+        for part in case.get("slices", {}).get("shortcuts", ())
+        if part["rows"]
+    ]
+    title = "by whether the label is with or against a shortcut, or the texts are of matched length, in percent"
+    return Table(title, ["judge", "rows that are", "rows", "strict acc2", "follows it"], rows, 2)
+
+
+def pulls(cases: Sequence[ReportedCase]) -> Table:
+    """What part of the verdicts goes with the people's labels and with each shortcut, the others held fixed."""
+    pulled = [(name, case.get("pulls") or {}) for name, case in _named(cases) if not is_control(case)]
+    columns = [name for name in PULLS if any(name in weights for _, weights in pulled)]
+    rows = [[name, *(pull(weights.get(column)) for column in columns)] for name, weights in pulled if weights]
+    return Table("what verdicts go with, as weights; * can be told from 0", ["judge", *columns], rows, 1)
+
+
+def people(cases: Sequence[ReportedCase]) -> Table:
+    """Each judge beside the people who labelled: its part of the best accuracy, and for whom it could stand in."""
+    rows = [
+        [name, numbers.percent(beside["acc2"]), numbers.interval(beside["relative"]), _stands_in(beside["alternative"])]
+        for name, case in _named(cases)
+        if (beside := case.get("of_ceiling")) and not is_control(case)
+    ]
+    title = (
+        "beside people: accuracy on rows that several labelled, what part of the best possible one it is, in percent"
+    )
+    heads = ["judge", "acc2", "of the best", "could stand in for"]
+    return Table(title, heads, rows, 1)
+
+
+def _stands_in(test: Alternative | None) -> str:
+    if test is None:
+        return numbers.NONE
+    passes = "passes" if test["passes"] else "fails"
+    return f"{test['wins']} of {len(test['annotators'])} people: {passes}"
+
+
+def pull(weighed: Pull | None) -> str:
+    """A weight with its interval, marked where it can be told from 0."""
+    if weighed is None:
+        return numbers.NONE
+    low, high = weighed["interval"]
+    return f"{weighed['weight']:.2f}{'*' if weighed['found'] else ''} [{low:.2f}, {high:.2f}]"
+
+
+def _named(cases: Sequence[ReportedCase]) -> Iterator[tuple[str, ScoredCase]]:
+    """The cases that have numbers, each with what a table calls it."""
+    for judge, case in zip(cells.judges(cases), cases, strict=True):
+        if is_scored(case) and not is_drawn(case):
+            yield " ".join(filter(None, (judge, case["prompt"]))), case

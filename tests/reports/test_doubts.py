@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from support import documents
+from support.sources import people_run, shortcuts_run
+
+from emoprefer_bench.reports import csv_table, doubts, findings, latex, markdown, terminal
+
+
+def test_every_form_has_gains_subsets_slices_and_pulls():
+    """The same numbers: the gain over the best control, subsets, rows against a shortcut, and the weight of length."""
+    document = shortcuts_run()
+    [gain] = doubts.gains(document["cases"]).rows
+    assert gain[:2] == ["follower S1", "length_and_writer"]
+    subset = next(row for row in doubts.subsets(document["cases"]).rows if row[:2] == ["follower S1", "omission"])
+    against = next(row for row in doubts.slices(document["cases"]).rows if row[:2] == ["follower S1", "against longer"])
+    [pulls] = doubts.pulls(document["cases"]).rows
+    assert "*" in pulls[2]
+    forms = (
+        terminal.render(document, verbosity=1),
+        markdown.render(document).replace("\\", ""),
+        latex.render(document),
+    )
+    for form in forms:
+        for cell in (subset[3], against[3], against[4], pulls[2]):
+            assert cell in form
+    assert gain[4] in forms[1]
+
+
+def test_the_table_for_spreadsheets_has_rows_of_parts():
+    """Each with what it is about, and the fractions that the document has."""
+    document = shortcuts_run()
+    rows = list(csv.DictReader(io.StringIO(csv_table.render(document))))
+    judge = document["cases"][0]
+    own = {(row["part"], row["metric"]): row for row in rows if row["case"] == judge["id"]}
+    flip = judge["subsets"]["flip"]
+    assert float(own["subset:flip", "waf2"]["mean"]) == round(flip["scores"]["waf2"]["mean"], 10)
+    assert own["subset:flip", "waf2"]["rows"] == str(flip["rows"])
+    assert float(own["", "pull_longer"]["low"]) == round(judge["pulls"]["longer"]["interval"][0], 10)
+    assert own["", "gain_waf2"]["against"] == "length_and_writer"
+    assert own["", "gain_waf2"]["p"]
+    assert 0 < float(own["slice:against longer", "followed"]["mean"]) < 1
+
+
+def test_a_line_says_which_shortcuts_a_judge_follows():
+    """And for a judge that follows nobody, that it doesn't."""
+    document = shortcuts_run()
+    [line] = findings.pulled(document["cases"])
+    assert line.startswith("follower-S1-toy goes by longer 0.4")
+    document["cases"][0]["pulls"]["people"]["found"] = False
+    assert (
+        findings.pulled(document["cases"])[1]
+        == "follower-S1-toy: its verdicts can't be told to go with people's labels"
+    )
+
+
+def test_reports_from_before_have_no_parts():
+    """What they lack is left out."""
+    document = shortcuts_run()
+    for case in document["cases"]:
+        del case["pulls"], case["subsets"], case["slices"]
+    documents.valid(document)
+    text = terminal.render(document, verbosity=1)
+    assert "by subset" not in text
+    assert "goes by" not in text
+    assert "slice:" not in csv_table.render(document)
+
+
+def test_every_form_says_how_far_people_agree():
+    """And what follows for the best judge, for each judge, and for whom it could stand in."""
+    document = people_run()
+    human = document["datasets"]["toy"]["ceiling"]
+    agreement, lines = f"{100 * human['agreement']:.2f}%", findings.ceiling(document["datasets"]["toy"])
+    assert f"two agree in {agreement}" in lines[0]
+    assert f"between {100 * human['best'][0]:.2f} and {100 * human['best'][1]:.2f} (by that interval" in lines[1]
+    able, majority = sorted(doubts.people(document["cases"]).rows)
+    assert (able[0], able[3]) == ("able S1", "3 of 3 people: passes")
+    assert (majority[0], majority[3]) == ("majority (people)", "-")
+    forms = (terminal.render(document), markdown.render(document).replace("\\", ""), latex.render(document))
+    for form in forms:
+        assert agreement.rstrip("%") in form
+        assert able[2] in form
+    rows = list(csv.DictReader(io.StringIO(csv_table.render(document))))
+    [beside] = [row for row in rows if row["metric"] == "of_best" and row["model"] == "able"]
+    assert float(beside["low"]) == pytest.approx(document["cases"][0]["of_ceiling"]["relative"][0])
+    assert findings.ceiling(shortcuts_run()["datasets"]["toy"]) == []
