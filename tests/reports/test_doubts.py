@@ -20,7 +20,7 @@ def test_every_form_has_gains_subsets_slices_and_pulls():
     [pulls] = doubts.pulls(document["cases"]).rows
     assert "*" in pulls[2]
     forms = (
-        terminal.render(document, verbosity=1),
+        terminal.render(document, verbosity=1, width=200),
         markdown.render(document).replace("\\", ""),
         latex.render(document),
     )
@@ -87,3 +87,12 @@ def test_every_form_says_how_far_people_agree():
     [beside] = [row for row in rows if row["metric"] == "of_best" and row["model"] == "able"]
     assert float(beside["low"]) == pytest.approx(document["cases"][0]["of_ceiling"]["relative"][0])
     assert findings.ceiling(shortcuts_run()["datasets"]["toy"]) == []
+
+
+def test_tables_fit_the_terminal():
+    """What there is no room for is left out, and named."""
+    lines = terminal.render(shortcuts_run(), verbosity=1).splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("by subset"))
+    tables = [line for line in lines[start:] if line and not line.startswith("by ")]
+    assert max(map(len, tables)) <= 80
+    assert sum(line.startswith("Left out to fit: ") for line in tables) == 3
