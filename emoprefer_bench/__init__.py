@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         transformers,
         vllm,
     )
-    from emoprefer_bench.engines.engine import ChildEngine, Engine, FunctionEngine
+    from emoprefer_bench.engines.engine import ChildEngine, Engine
+    from emoprefer_bench.engines.functions import FunctionEngine
     from emoprefer_bench.engines.gpus import Gpus
     from emoprefer_bench.engines.served import ServedEngine
     from emoprefer_bench.errors import EmopreferError
@@ -71,7 +72,8 @@ _ROOMS = {
         *("external", "function", "gemini", "gpt", "listener"),
         *("packaged", "served", "transformers", "vllm"),
     ),
-    "engines.engine": ("ChildEngine", "Engine", "FunctionEngine"),
+    "engines.engine": ("ChildEngine", "Engine"),
+    "engines.functions": ("FunctionEngine",),
     "engines.gpus": ("Gpus",),
     "engines.served": ("ServedEngine",),
     "errors": ("EmopreferError",),

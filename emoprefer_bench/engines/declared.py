@@ -7,24 +7,27 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from emoprefer_bench.engines.adapters import split
-from emoprefer_bench.engines.engine import ChildEngine, DeclarationError, FunctionEngine
+from emoprefer_bench.engines.adapters import Adapter, split
+from emoprefer_bench.engines.engine import ChildEngine, DeclarationError
 from emoprefer_bench.engines.families import FAMILIES, SOUND_ALONE, adapter, family_of
+from emoprefer_bench.engines.functions import NAMELESS, FunctionEngine, Said
 from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.engines.served import ServedEngine
 from emoprefer_bench.engines.weights import model_type, packaged
 from emoprefer_bench.media.plan import MediaPlan, Spread
-from emoprefer_bench.pairs import Answer, Question, Sampling
+from emoprefer_bench.pairs import Question, Sampling
 from emoprefer_bench.prompts import Whitespace
 from emoprefer_bench.protocol.environment import HUB, PASSWORD_IN_URL, PROXIES
 
 PATIENCE = 3600.0  # seconds; a server that asks to wait is no dead child
 SAMPLING = tuple(field.name for field in fields(Sampling))
+DESCRIBED_BY = ("config.json", "params.json")  # the latter in Mistral's own format, which vLLM reads
+LOCAL = re.compile(r"[/~]|\.\.?/")
 FED = ("whitespace", "flat_answers")  # how its prompts are filled, whatever the prompt pack says
 
 __all__ = [
@@ -195,14 +198,23 @@ def listener(*, gpus: Gpus | None = None, **options: Any) -> ChildEngine:  # the
 
 
 def function(
-    answer: Callable[[Question], str | Answer | dict[str, Any]], *, name: str = "function", **settings: Any
-) -> FunctionEngine:  # FunctionEngine's fields
+    answer: Callable[[Question], Said | Awaitable[Said]],
+    *,
+    name: str = NAMELESS,
+    version: str = "",
+    looks_at: str | None = None,
+    **settings: Any,  # FunctionEngine's other fields
+) -> FunctionEngine:
     """A judge that is a function from a question to the text of its answer, called in this process.
 
-    With `scores=True` it is also asked to weigh texts, those in the question's `score`: then it returns a dict with
-    `logprobs`, for each text a list of its tokens' log-probabilities.
+    It may be `async`. `question.texts` are the two texts for a model with `prompts=()`; others read `question.prompt`.
+    `question.clip.video` and `.audio` are paths, and `looks_at` ("audio", "video", "audiovideo") says which of them it
+    opens. With `scores=True` it is also asked to weigh texts, those in `question.score`: then it returns a dict with
+    `logprobs`, for each text a list of its tokens' log-probabilities. With a `version`, which needs a `name`, its
+    answers are kept for later runs: take a new one when the function changes. Raises DeclarationError.
     """
-    return FunctionEngine(answer, name, **settings)
+    settings = {"durable": bool(version), **settings}
+    return FunctionEngine(answer, name, version=version, looks_at=looks_at, **settings)
 
 
 def _local(
@@ -216,11 +228,12 @@ def _local(
     options: dict[str, Any],
 ) -> ChildEngine:
     """An engine of ours, with the adapter of the model's family."""
+    model = _located(model)
     common, rest = _parted(options)
     spread = rest.pop("spread", "ends")
     secrets = (*(() if Path(model).exists() else HUB), *_names(rest.pop("env", ())))
     ours, rest = split(rest)
-    family = adapter(ours.pop("family", None) or _family(model, revision), **ours)
+    family = _adapter(model, revision, ours)
     return ChildEngine(
         kind=kind,
         version=version,
@@ -270,9 +283,35 @@ def _address(options: dict[str, Any], variable: str) -> dict[str, Any]:
     return {**options, "base_url": address} if address else options
 
 
+def _located(model: str) -> str:
+    """A hub's name as it is, and a path without its `~`.
+
+    Raises DeclarationError for what can only be a path and leads nowhere, and for a folder that holds no model.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir() and not any((path / file).is_file() for file in DESCRIBED_BY):
+        raise DeclarationError(f"{model}: this folder has no config.json, so it holds no model")
+    if not path.exists() and (LOCAL.match(model) or model.count("/") > 1 or model.endswith(".gguf")):
+        raise DeclarationError(f"{model}: there is no such file or folder (looked for in {Path.cwd()})")
+    return str(path) if model.startswith("~") else model
+
+
+def _adapter(model: str, revision: str | None, ours: dict[str, Any]) -> Adapter:
+    """The adapter of the model's family, with the settings that a fixture gives it."""
+    try:
+        return adapter(ours.pop("family", None) or _family(model, revision), **ours)
+    except DeclarationError:
+        raise
+    except ValueError as error:
+        raise DeclarationError(f"{model}: {error}") from None
+
+
 def _family(model: str, revision: str | None) -> str:
     """The family that the model's config.json names, or else the one that its name contains."""
-    known = model_type(model, revision)
+    try:
+        known = model_type(model, revision)
+    except (ValueError, AttributeError) as error:  # no JSON, or no object
+        raise DeclarationError(f"{model}: its config.json can't be read: {error}") from None
     if known:
         return family_of(known)
     name = re.sub(r"[^a-z0-9]", "", model.lower())

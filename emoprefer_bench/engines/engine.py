@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,7 +31,6 @@ PACE = frozenset(
         "tensor_parallel_size",
     },
 )  # fmt: skip
-NAMELESS = "function"
 
 
 class DeclarationError(EmopreferError, ValueError):
@@ -205,65 +204,3 @@ def _environment(gpus: Sequence[str]) -> dict[str, str]:
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),  # likewise torch's: five times, measured
         "OPENBLAS_NUM_THREADS": "1",  # numpy's threads spin while they wait: many times the time on a busy machine
     }
-
-
-@dataclass(frozen=True)
-class FunctionEngine:
-    """A function from a question to its answer, called in this process: controls, and tests.
-
-    It returns the answer's text, an Answer, or a dict as a worker's (protocol.worker.OneByOne). One that weighs texts
-    says so (`scores=True`).
-    """
-
-    function: Callable[[Question], str | Answer | dict[str, Any]]
-    name: str = NAMELESS
-    sampling: Sampling = field(default_factory=Sampling)
-    plan: MediaPlan | None = None
-    durable: bool = False
-    whitespace: Whitespace = "keep"
-    flat_answers: bool = False
-    concurrency: int = 8
-    device: str = "CPU"
-    restarts: int = 0
-    about: str = ""
-    revision: str | None = None
-    scores: Scores = False
-
-    def __post_init__(self) -> None:
-        """Raise DeclarationError for a function whose answers are kept under no name of its own."""
-        if self.durable and self.name == NAMELESS:
-            raise DeclarationError(
-                "function(..., durable=True) needs a name=...: its answers are kept under that, and another function "
-                "of the same name would be given them. Take a new name when the function changes"
-            )
-
-    def identity(self) -> dict[str, Any]:
-        """Its name: a function is as good as its name says."""
-        return {"engine": "function", "name": self.name}
-
-    def identity_once_loaded(self, revision: str | None) -> dict[str, Any]:  # noqa: ARG002  # it has no weights
-        """The same: it is known before."""
-        return self.identity()
-
-    def missing(self) -> None:
-        """It needs nothing."""
-
-    @asynccontextmanager
-    async def open(self, log: Path) -> AsyncIterator[FunctionEngine]:  # noqa: ARG002  # it has no process, so no log
-        """There is nothing to start."""
-        yield self
-
-    async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:  # noqa: ARG002  # reads the question
-        """Call the function."""
-        from emoprefer_bench.protocol import messages
-
-        given = self.function(question)
-        try:
-            if isinstance(given, Answer):
-                weighs = question.score is not None and given.finish not in messages.UNANSWERED
-                return replace(
-                    given, logprobs=messages.logprobs(given.logprobs, question.score or ()) if weighs else None
-                )
-            return messages.answer({"text": given} if isinstance(given, str) else given, question.score)
-        except messages.MessageError as error:
-            return Answer(f"the answer of the function {self.name!r} is none: {error}", "error")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from emoprefer_bench.cases import MEDIA
 from emoprefer_bench.engines.adapters import Adapter
 from emoprefer_bench.media.plan import MediaPlan
 
@@ -254,6 +255,16 @@ def adapter(family: str, **changes: object) -> Adapter:
     if changed.system and changed.template and "{system}" not in changed.template:
         raise ValueError(f"{family} has no place for a system sentence in its prompts; leave system=...")
     return changed
+
+
+def cannot(family: str, media: str) -> str | None:
+    """What models of a family can't do that these media of a clip want of them (`see`, `hear`), or None."""
+    able = FAMILIES[family].modalities
+    if media in able:
+        return None
+    lacking = MEDIA[media] - set[str]().union(*(MEDIA[each] for each in able))
+    senses = [verb for medium, verb in (("video", "see"), ("audio", "hear")) if medium in lacking]
+    return " or ".join(senses) or "take both at once"
 
 
 def family_of(model_type: str) -> str:

@@ -18,3 +18,7 @@ class BoundCase:
 
     case: Case
     run: Callable[[], ScoredResult]
+
+    def __repr__(self) -> str:
+        """As pytest shows it where a test of it fails: the case's id, and nothing else."""
+        return self.case.id

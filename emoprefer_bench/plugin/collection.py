@@ -3,64 +3,78 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emoprefer_bench.plugin.private import FIXTURE
+from emoprefer_bench.cases import Case
+from emoprefer_bench.plugin import private
+from emoprefer_bench.plugin.models import LEASE, model_of, models_in
 from emoprefer_bench.plugin.stash import DATASETS, RECORDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from emoprefer_bench.cases import Case
     from emoprefer_bench.plugin.models import ModelInfo
     from emoprefer_bench.replay.recorded import Recorded
 
-CONTROLS = "emoprefer-controls"
-
 
 class Models:
-    """A plugin of its own that finds the models of every conftest.py and makes the cases from them."""
+    """A plugin of its own that finds the models that each test can see, and makes the cases from them.
+
+    A test sees the models of each conftest.py above it and of its module, as it sees other fixtures.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self.known: dict[str, ModelInfo] = {}
+        self._of_plugins: dict[str, None] = {}
+        self._seen: dict[object, dict[str, ModelInfo]] = {}
+        self.in_use = False
 
     def pytest_plugin_registered(self, plugin: object) -> None:
-        """Look for models in a conftest.py: pytest registers each as a plugin."""
+        """Note the names of the models in a conftest.py: pytest registers each as a plugin."""
         if inspect.ismodule(plugin):
-            for value in vars(plugin).values():
-                # Nothing but a fixture is asked for its attributes, since what else lies there may run code then.
-                if type(value) is FIXTURE and (info := getattr(value, "emoprefer_model", None)):
-                    self.known[info.name] = info
+            self._of_plugins |= dict.fromkeys(info.name for info in models_in(plugin))
 
+    def of(self, node: pytest.Item | pytest.Collector) -> dict[str, ModelInfo]:
+        """The models that a test can see, by name: those of plugins and of its module, and the controls."""
+        place = node.parent or node
+        if place not in self._seen:
+            modules = [module for each in node.listchain() if inspect.ismodule(module := getattr(each, "obj", None))]
+            inside = [info.name for module in modules for info in models_in(module)]
+            names = dict.fromkeys([*self._of_plugins, *inside])
+            infos = {name: model_of(private.fixture_of(node, name)) for name in names}
+            self._seen[place] = {name: replace(info, name=name) for name, info in infos.items() if info}
+            self._join_controls(self._seen[place])
+        return self._seen[place]
+
+    @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Parametrize every test that takes `case` by model x prompt x data set.
+        """Parametrize every test that takes this plugin's `case` by model x prompt x data set.
 
         The parameter is the lease of GPUs alone, the same for all cases of a model, so that pytest keeps it and the
-        model's fixture until the model changes. The case itself is a mark. A `case` that takes no `gpus` is somebody
-        else's fixture.
+        model's fixture until the model changes. The case itself is a mark.
         """
-        if not {"case", "gpus"} <= set(metafunc.fixturenames):
+        if not takes_case(metafunc):
             return
-        self._join_controls()
+        self.in_use = True
         recordings = self._config.stash[RECORDINGS]
         params = _replayed(recordings) if recordings else []
-        datasets, known = self._config.stash[DATASETS], self.known
+        datasets, infos = self._config.stash[DATASETS], list(self.of(metafunc.definition).values())
         if recordings:  # the controls alone are judged anew, on what was recorded
             datasets = tuple(name for name in datasets if name in {recorded.case.dataset for recorded in recordings})
-            known = {name: info for name, info in self.known.items() if info.modality is None}
+            infos = [info for info in infos if info.modality is None]
         params += [
             pytest.param(info, id=case.id, marks=(OF_CASE.with_args(case), NEEDS_GPU if info.gpus else NEEDS_NONE))
-            for info in known.values()
+            for info in infos
             for case in self.cases(info, datasets)
         ]
-        metafunc.parametrize("gpus", params, indirect=True, scope="session")
+        metafunc.parametrize(LEASE, params, indirect=True, scope="session")
 
     def cases(self, info: ModelInfo, datasets: Iterable[str]) -> list[Case]:
         """The cases of one model, data set by data set; with --emoprefer-audit each followed by its variants."""
-        from emoprefer_bench.cases import Case
         from emoprefer_bench.plugin.models import DEFAULT_LLM
         from emoprefer_bench.trial.strategies import USES_LLM
         from emoprefer_bench.trial.variants import variants_of
@@ -77,19 +91,58 @@ class Models:
             return cases
         return [audited for case in cases for audited in (case, *variants_of(case))]
 
-    def _join_controls(self) -> None:
-        """Add the controls to the models, when the first test takes a case: they are declared as models are."""
-        if not self._config.pluginmanager.has_plugin(CONTROLS):
-            from emoprefer_bench.plugin import controls
+    def _join_controls(self, seen: dict[str, ModelInfo]) -> None:
+        """Add the controls to the models of a test. Raises CollectError for a model that is called like one."""
+        from emoprefer_bench.plugin import controls
 
-            self._config.pluginmanager.register(controls, CONTROLS)
+        for name, info in controls.MODELS.items():
+            if name in seen:
+                raise pytest.Collector.CollectError(
+                    f"the model {name} ({_place(self._config, seen[name])}) is called like a control, which every run "
+                    "has: give it another name"
+                )
+            seen[name] = info
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """One contiguous block a model, the largest first, so that the smaller fill the gaps on other workers."""
-        by_need = sorted(self.known, key=lambda name: -self.known[name].gpus)
-        rank = {name: position for position, name in enumerate(by_need)}
-        items.sort(key=lambda item: rank.get(case.model, -1) if (case := case_of(item)) else -1)
+        if not self.in_use:
+            return
+        gpus: dict[str, int] = {}
+        models = [case.model if (case := case_of(item)) else None for item in items]
+        for item, model in zip(items, models, strict=True):
+            if model:
+                info = self.of(item).get(model)  # none for the model of a recording
+                gpus.setdefault(model, info.gpus if info else 0)
+        rank = {model: place for place, model in enumerate(sorted(gpus, key=lambda model: -gpus[model]))}
+        places = {item: rank[model] if model else -1 for item, model in zip(items, models, strict=True)}
+        items.sort(key=places.__getitem__)
+
+    def refusal(self, items: Sequence[pytest.Item]) -> str | None:
+        """Why a run of these tests makes no sense: a text LLM that is no model, or a name that means two; or None."""
+        llm: str | None = self._config.option.emoprefer_llm
+        of_tests = [(item, case, self.of(item)) for item in items if (case := case_of(item))]
+        if llm and not any(llm in models for _, _, models in of_tests):
+            there = sorted({name for _, _, models in of_tests for name in models})
+            return f"--emoprefer-llm {llm}: no such model; there are {', '.join(there) or 'none'}"
+        meant: dict[str, tuple[pytest.Item, ModelInfo]] = {}
+        for item, case, models in of_tests:
+            if recording_of(item):
+                continue
+            for name in (case.model, case.llm):
+                if name and name in models:
+                    first, info = meant.setdefault(name, (item, models[name]))
+                    if info.declared is not models[name].declared:
+                        return self._two_things(name, first, item)
+        return None
+
+    def _two_things(self, name: str, first: pytest.Item, second: pytest.Item) -> str:
+        """Say of a name what it means in two tests."""
+        (one, other) = (
+            f"{_place(self._config, self.of(item)[name])} in {item.nodeid.partition('::')[0]}"
+            for item in (first, second)
+        )
+        return f"the model {name} means two things in this run, {one} and {other}: rename one, or run them apart"
 
 
 # Marks by name are looked up each time, which hundreds of cases would pay for at every collection.
@@ -98,8 +151,36 @@ OF_CASE, NEEDS_GPU, NEEDS_NONE = pytest.mark.preference, pytest.mark.gpu, pytest
 
 def recording_of(item: pytest.Item) -> Recorded | None:
     """The recording that a test item replays, or None."""
-    mark = item.get_closest_marker("preference")
+    mark = _mark(item)
     return mark.kwargs.get("recording") if mark else None
+
+
+def takes_case(metafunc: pytest.Metafunc) -> bool:
+    """Whether a test takes this plugin's `case`: another's, and one that is parametrized, are no business of ours."""
+    if "case" not in metafunc.fixturenames:
+        return False
+    from emoprefer_bench.plugin.fixtures import bound_case
+
+    return private.reaches(metafunc, "case", bound_case)
+
+
+def declares_models(config: pytest.Config) -> bool:
+    """Whether a conftest.py that was loaded for this run's arguments has models.
+
+    A process that starts xdist's workers collects nothing, so that it knows no more.
+    """
+    modules = [plugin for plugin in private.plugins(config) if inspect.ismodule(plugin)]
+    return any(True for module in modules for _ in models_in(module))
+
+
+def _place(config: pytest.Config, info: ModelInfo) -> str:
+    """Where a model is declared, as people find it."""
+    code = getattr(info.declared, "__code__", None)
+    if code is None:
+        return info.name
+    file = Path(code.co_filename)
+    inside = file.is_relative_to(config.rootpath)
+    return f"{file.relative_to(config.rootpath) if inside else file}:{code.co_firstlineno}"
 
 
 def _replayed(recordings: Sequence[Recorded]) -> list[Any]:
@@ -118,5 +199,12 @@ def _replayed(recordings: Sequence[Recorded]) -> list[Any]:
 
 def case_of(item: pytest.Item) -> Case | None:
     """The case that a test item is for, or None."""
-    mark = item.get_closest_marker("preference")
+    mark = _mark(item)
     return mark.args[0] if mark else None
+
+
+def _mark(item: pytest.Item) -> pytest.Mark | None:
+    """The mark that carries a test's case; a project may have marks of that name for other ends."""
+    return next(
+        (mark for mark in item.iter_markers("preference") if mark.args and isinstance(mark.args[0], Case)), None
+    )

@@ -9,22 +9,15 @@ import pytest
 
 from emoprefer_bench.document import cases
 from emoprefer_bench.plugin import options, private
+from emoprefer_bench.plugin.outcomes import RANKS, Outcomes
 from emoprefer_bench.plugin.stash import DATASETS, pack_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from _pytest.terminal import TerminalReporter
 
-    from emoprefer_bench.document.types import (
-        Ceiling,
-        Dataset,
-        Document,
-        Outcome,
-        ReportedCase,
-        ScoredResult,
-        UnscoredResult,
-    )
+    from emoprefer_bench.document.types import Ceiling, Dataset, Document, Outcome, ReportedCase
     from emoprefer_bench.plugin.gating import Gating
 
 
@@ -34,23 +27,28 @@ class Collector:
     def __init__(self, config: pytest.Config, gating: Gating) -> None:
         self._config = config
         self._gating = gating
+        self._outcomes = Outcomes()
         self._cases: dict[str, ReportedCase] = {}
         self._tests: dict[str, str] = {}  # of each case, by its id
         self._order: dict[str, int] = {}  # in which tests were collected
+        self._refused = False
+        self._written: list[Path] = []
+        self._fitted: dict[str, ReportedCase] = {}
         self._datasets: dict[str, Dataset] = {}
         self._ceilings: dict[str, Ceiling] = {}
         self._document: Document | None = None
         self._notes: list[str] = []
 
-    def add(
-        self, case: ScoredResult | UnscoredResult, dataset: Dataset, outcome: Outcome, reason: str | None = None
-    ) -> None:
-        """Take a case's result."""
+    def _know(self, dataset: Dataset) -> None:
+        """Take what a case says of its data set."""
         known = self._datasets.get(dataset["name"], dataset)
         if "subtitle_digests" in known:  # what one model was told, and another has no use for
             dataset = {"subtitle_digests": known["subtitle_digests"], **dataset}
         self._datasets[dataset["name"]] = dataset
-        self._cases[case["id"]] = cases.ended(case, outcome, reason)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Hear from a worker of xdist that the run was refused."""
+        self._refused |= getattr(report, "emoprefer_refused", False)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note the order of the tests, which is that of the cases in the report."""
@@ -66,22 +64,32 @@ class Collector:
         named = getattr(report, "emoprefer_case", None)
         if named is None or report.when == "teardown":
             return
+        if report.when == "setup":
+            self._outcomes.begin(named["id"], report.nodeid)
+        if report.outcome not in RANKS:  # what a plugin calls a run of a test that isn't its last
+            return
         self._tests[named["id"]] = report.nodeid
         self._notes += [note for note in getattr(report, "emoprefer_notes", ()) if note not in self._notes]
         reason = _reason(report) if report.outcome != "passed" else None
         if carried := getattr(report, "emoprefer", None):
-            self.add(carried["case"], carried["dataset"], report.outcome, reason)
+            self._know(carried["dataset"])
+            self._outcomes.add(report.nodeid, cases.ended(carried["case"], report.outcome, reason))
             if carried.get("ceiling"):
                 self._ceilings[carried["dataset"]["name"]] = carried["ceiling"]
             for fitted in carried.get("fitted", ()):
-                self._cases.setdefault(fitted["id"], cases.ended(fitted, "passed"))
+                self._fitted.setdefault(fitted["id"], cases.ended(fitted, "passed"))
         elif report.outcome != "passed":
             outcome: Outcome = "error" if report.failed and report.when == "setup" else report.outcome
-            self._cases[named["id"]] = cases.unscored(named, outcome, reason, getattr(report, "emoprefer_needs", ()))
+            needs = getattr(report, "emoprefer_needs", ())
+            self._outcomes.add(report.nodeid, cases.unscored(named, outcome, reason, needs))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
         """Write the JSON report and the baseline, and fail a run that lacks cases, also where there is no terminal."""
+        if self._refused:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            return (yield)
+        self._cases = {**self._fitted, **self._outcomes.cases()}
         overlooked = self._gating.overlooked(session, self._cases)
         self._cases |= {case["id"]: case for case in overlooked}
         if self._cases:
@@ -140,11 +148,16 @@ class Collector:
         from emoprefer_bench.document import files
 
         option, folder = self._config.option, Path(self._config.invocation_params.dir)
-        targets = [folder / option.emoprefer_out / "report.json"]
-        targets += [folder / option.emoprefer_json] if option.emoprefer_json else []
+        kept = option.emoprefer_out / "report.json"
+        targets = [option.emoprefer_json] if option.emoprefer_json else []
+        if any(map(_asked, built["cases"])) or not _holds_answers(folder / kept):
+            targets.append(kept)
+        else:
+            self._notes.append(f"nothing was asked, so {kept} stays that of the run before")
         for target in targets:
             try:
-                files.write(built, target)
+                files.write(built, folder / target)
+                self._written.append(target)
             except OSError as error:
                 self._notes.append(f"{target}: can't write the report ({error.strerror})")
                 session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -197,8 +210,8 @@ class Collector:
         if text:
             terminalreporter.section("emotion preference")
             terminalreporter.write_line(text)
-            out = self._config.option.emoprefer_json or self._config.option.emoprefer_out / "report.json"
-            terminalreporter.write_line(f"report: {out}")
+            for target in self._written[:1]:
+                terminalreporter.write_line(f"report: {target}")
         self._show_notes()
 
     def _show_notes(self) -> None:
@@ -206,6 +219,21 @@ class Collector:
         reporter = private.terminal(self._config)
         if reporter and self._notes:
             reporter.write_line("\n" + "\n".join(self._notes))
+
+
+def _asked(case: Mapping[str, object]) -> bool:
+    """Whether a case of a report came to be asked, or to fail: not skipped, and not missing."""
+    return "verdicts" in case or case["outcome"] not in ("skipped", "missing")
+
+
+def _holds_answers(path: Path) -> bool:
+    """Whether there is a report with more than skips, which one without would be no successor to."""
+    import json
+
+    try:
+        return any(map(_asked, json.loads(path.read_bytes())["cases"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _fail(session: pytest.Session) -> None:

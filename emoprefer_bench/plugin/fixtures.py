@@ -10,7 +10,8 @@ import pytest
 from emoprefer_bench.document.cases import withheld
 from emoprefer_bench.plugin import interrupts, private
 from emoprefer_bench.plugin.collection import case_of, recording_of
-from emoprefer_bench.plugin.stash import FITTED, GATING, MODELS, NOTES, PROGRESS, RESULT, TRIALS, settings_of
+from emoprefer_bench.plugin.models import LEASE
+from emoprefer_bench.plugin.stash import ASKED, FITTED, GATING, MODELS, NOTES, PROGRESS, RESULT, TRIALS, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,16 +27,27 @@ if TYPE_CHECKING:
     from emoprefer_bench.replay.recorded import Recorded
     from emoprefer_bench.trial.trial import Settings, Trial
 
+PROPERTY = "emoprefer."
+NO_CASE = (
+    "there is no model here: `case` and `gpus` are for a test that names `case` among its arguments (or uses a fixture "
+    "that does), and is parametrized by no `case` of its own"
+)
 
-@pytest.fixture(scope="session")
-def gpus(request: pytest.FixtureRequest) -> Iterator[Gpus]:
+
+@pytest.fixture(scope="session", name=LEASE)
+def _lease(request: pytest.FixtureRequest) -> Iterator[Gpus]:
     """The GPUs leased to the current model (and its text LLM); leased anew when the model changes."""
     from emoprefer_bench.engines import gpus as gpu_leases
 
-    info: ModelInfo = request.param
-    known = request.config.stash[MODELS].known
-    llms = {case.llm for item in request.session.items if (case := case_of(item)) and case.model == info.name}
-    count = max([info.gpus, *(known[llm].gpus for llm in llms if llm in known and info.gpus)])
+    info: ModelInfo | None = getattr(request, "param", None)
+    if info is None:
+        pytest.fail(NO_CASE, pytrace=False)
+    count = info.gpus
+    for item in request.session.items:
+        case = case_of(item)
+        if info.gpus and case and case.llm and case.model == info.name:
+            llm = request.config.stash[MODELS].of(item).get(case.llm)
+            count = max(count, llm.gpus if llm else 0)
     with contextlib.ExitStack() as held:
         try:
             leased = held.enter_context(gpu_leases.lease(count, gpu_leases.visible(), gpu_leases.lock_folder()))
@@ -44,41 +56,49 @@ def gpus(request: pytest.FixtureRequest) -> Iterator[Gpus]:
         yield leased
 
 
-@pytest.fixture
-def case(request: pytest.FixtureRequest, gpus: Gpus) -> BoundCase:  # noqa: ARG001  # the lease comes first
+@pytest.fixture(scope="session")
+def gpus(_emoprefer_lease: Gpus) -> Gpus:
+    """The GPUs of the model that this test's case is of."""
+    return _emoprefer_lease
+
+
+def bound_case(request: pytest.FixtureRequest, _emoprefer_lease: Gpus) -> BoundCase:  # the lease comes first
     """The case of this test. `case.run()` asks, matches and scores, puts the result on the report, and returns it."""
     from emoprefer_bench.plugin.bound import BoundCase
 
     selected = case_of(request.node)
     if selected is None:
-        raise pytest.UsageError(f"{request.node.nodeid}: the fixture `case` needs a model; declare one in conftest.py")
-    from emoprefer_bench.trial import judges  # engines
-
-    config = request.config
+        pytest.fail(NO_CASE, pytrace=False)
+    config, trials = request.config, request.config.stash[TRIALS]
     if recording := recording_of(request.node):
         return BoundCase(selected, lambda: _replay(request, recording))
     engines = _engines(request, selected)
-    for name, engine in engines.items():
-        if lacking := engine.missing():
-            pytest.skip(f"{name}: {lacking}")
-    for name, engine in engines.items():
-        if twin := judges.twin(settings_of(config).judges, name, engine):
-            pytest.fail(twin, pytrace=False)
+    _look_at(config, selected, engines)
 
     def run() -> ScoredResult:
         return _run(request, selected)
 
-    trials = config.stash[TRIALS]
-    if selected.model not in trials or selected not in trials[selected.model].cases:
-        trials[selected.model] = _trial(request, selected)
+    again = ASKED in request.node.stash  # a plugin runs the test once more, as --reruns does
+    if selected not in trials or (again and trials[selected].fault(selected)):
+        trial = _trial(request, selected, again=again)
+        trials.update(dict.fromkeys(trial.cases, trial))
+    if other := trials[selected].another(engines):
+        pytest.fail(other, pytrace=False)
     return BoundCase(selected, run)
+
+
+case = pytest.fixture(name="case")(bound_case)
 
 
 def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
     """The engines that the case's fixtures declare: the judge, and the text LLM where it has one."""
     from emoprefer_bench.engines.engine import DeclarationError
     from emoprefer_bench.engines.weights import WeightsError
+    from emoprefer_bench.plugin import controls
 
+    if case.model in controls.ENGINES:
+        control: Engine = controls.ENGINES[case.model]()
+        return {case.model: control}
     names = dict.fromkeys(name for name in (case.model, case.llm) if name)
     try:
         return {name: request.getfixturevalue(name) for name in names}
@@ -88,16 +108,52 @@ def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
         pytest.fail(str(error), pytrace=False)
 
 
-def _trial(request: pytest.FixtureRequest, first: Case) -> Trial:
-    """All that is asked of the model in this process: every case that it was given and that can run here."""
+def _look_at(config: pytest.Config, case: Case, engines: dict[str, Engine]) -> None:
+    """Skip a case whose engines lack something here; fail one whose engines aren't what they are declared to be."""
+    from emoprefer_bench.trial import judges  # engines
+
+    for name, engine in engines.items():
+        if lacking := engine.missing():
+            pytest.skip(f"{name}: {lacking}")
+    if unable := _unable(case, engines[case.model]):
+        pytest.fail(unable, pytrace=False)
+    for name, engine in engines.items():
+        if twin := judges.twin(settings_of(config).judges, name, engine):
+            pytest.fail(twin, pytrace=False)
+
+
+def _unable(case: Case, engine: Engine) -> str | None:
+    """Say that the model of a judge can't take what its fixture declares, or None."""
+    family = getattr(engine, "settings", {}).get("family")
+    if family is None or case.variant:
+        return None
+    from emoprefer_bench.engines import families
+
+    verb = families.cannot(family, case.media)
+    able = ", ".join(families.FAMILIES[family].modalities)
+    return verb and (
+        f"{case.model} is declared to take {case.media}, but its model can't {verb}: the family {family} takes {able}. "
+        "Say so in its fixture: modality=..."
+    )
+
+
+def _trial(request: pytest.FixtureRequest, first: Case, *, again: bool) -> Trial:
+    """All that is asked of the model in this process: every case that it was given and that can run here.
+
+    Where a test asks `again`, these are the cases that are its own or stand after it, and failed.
+    """
     from emoprefer_bench.plugin.skips import why_not
     from emoprefer_bench.trial.trial import Trial
 
-    config = request.config
+    config, trials = request.config, request.config.stash[TRIALS]
     engines: dict[str, Engine] = {}
     selected: list[Case] = []
-    for case in map(case_of, _given(request.session)):
-        if case is None or case.model != first.model or case in selected or why_not(config, case):
+    items = _given(request.session)
+    for item in items[items.index(request.node) :] if again else items:
+        case = case_of(item)
+        if case is None or case.model != first.model or case in selected or why_not(item, case):
+            continue
+        if again and case in trials and not trials[case].fault(case):
             continue
         try:
             of_case = _engines(request, case)
@@ -117,7 +173,8 @@ def _given(session: pytest.Session) -> list[pytest.Item]:
 def _run(request: pytest.FixtureRequest, case: Case) -> ScoredResult:
     """Run the case's trial, if no other case did, and put the result on the item before anything can fail."""
     config = request.config
-    trial = config.stash[TRIALS][case.model]
+    trial = config.stash[TRIALS][case]
+    request.node.stash[ASKED] = True
     progress = config.stash[PROGRESS]
     try:
         trial.run(progress.of(request.node))
@@ -180,6 +237,7 @@ def _reported(
         pytest.fail(reason, pytrace=False)
     node.stash[RESULT] = {"case": result, "dataset": dataset, **fitted}
     why = gating.check(node, result, dataset)
+    node.user_properties[:] = [kept for kept in node.user_properties if not kept[0].startswith(PROPERTY)]
     node.user_properties += _properties(result)
     if why:
         pytest.fail(why, pytrace=False)
@@ -199,9 +257,9 @@ def _fitted(config: pytest.Config, texts: Texts) -> dict[str, object]:
 
 def _properties(result: ScoredResult) -> list[tuple[str, object]]:
     """What --junitxml says of a case: its scores, and what its gates decided."""
-    scores = [(f"emoprefer.{name}", score["mean"]) for name, score in result["scores"].items()]
+    scores = [(f"{PROPERTY}{name}", score["mean"]) for name, score in result["scores"].items()]
     gates = [
-        (f"emoprefer.gate.{decision['metric'] or decision['kind']}", decision["outcome"])
+        (f"{PROPERTY}gate.{decision['metric'] or decision['kind']}", decision["outcome"])
         for decision in result.get("gate", ())
     ]
     return [*scores, *gates]

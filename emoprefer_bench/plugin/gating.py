@@ -8,7 +8,7 @@ import pytest
 
 from emoprefer_bench.document.cases import is_fitted, is_scored, unscored
 from emoprefer_bench.plugin import options
-from emoprefer_bench.plugin.collection import case_of, recording_of
+from emoprefer_bench.plugin.collection import case_of, recording_of, takes_case
 from emoprefer_bench.plugin.stash import pack_of
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ class Gating:
             parts += [f"drops of {', '.join(drops)}" + ("" if self.baseline else " only with --emoprefer-compare")]
         return f"emoprefer gates: {'; '.join(parts)}" if parts else None
 
+    @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Refuse a `gate` mark that can't be understood, before anything runs."""
-        if "case" in metafunc.fixturenames:
+        if takes_case(metafunc):
             _of_marks(metafunc.definition)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:

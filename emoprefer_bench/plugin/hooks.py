@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from emoprefer_bench.plugin import fixtures, interrupts, options
-from emoprefer_bench.plugin.collection import Models, case_of, recording_of
+from emoprefer_bench.plugin import fixtures, interrupts, options, private
+from emoprefer_bench.plugin.collection import Models, case_of, declares_models, recording_of
 from emoprefer_bench.plugin.collector import Collector
 from emoprefer_bench.plugin.gating import Gating
 from emoprefer_bench.plugin.progress import Progress
@@ -75,13 +75,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(collector, "emoprefer-collector")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse an --emoprefer-llm that is no model, before anything runs."""
-    name, known = session.config.option.emoprefer_llm, session.config.stash[MODELS].known
-    if name and name not in known:
-        raise pytest.UsageError(
-            f"--emoprefer-llm {name}: no such model; there are {', '.join(sorted(known)) or 'none'}"
-        )
+    """Refuse what can't be run, or couldn't be kept, before anything runs; also ahead of xdist, which gives it out."""
+    config = session.config
+    refusal = config.stash[MODELS].refusal(session.items)
+    if refusal is None and not config.option.collectonly and any(map(case_of, session.items)):
+        from emoprefer_bench.plugin import writing
+
+        refusal = writing.why_not(config)
+    if refusal:
+        private.refuse(session, refusal)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -89,7 +93,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """--emoprefer-list shows what there is, and runs nothing."""
     if not config.option.emoprefer_list:
         return None
-    from emoprefer_bench.plugin import listing, private
+    from emoprefer_bench.plugin import listing
 
     with private.configured(config):
         listing.show(config)
@@ -98,7 +102,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Where there are models, say what they find on this machine."""
-    if not config.stash[MODELS].known:
+    if not declares_models(config):
         return None
     from emoprefer_bench.plugin import seen
 
@@ -117,14 +121,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
     """Keep a model's cases together under a plain -n N."""
     if config.getoption("dist") != "load":
         return None
-    from emoprefer_bench.plugin.scheduling import ModelScheduling
+    from emoprefer_bench.plugin.scheduling import Scheduling
 
-    return ModelScheduling(config, log, config.stash[DATASETS])
+    return Scheduling(config, log, config.stash[DATASETS])
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int | None:
-    """-n auto: one worker a visible GPU; without any, xdist decides."""
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """-n auto: one worker a visible GPU; without any, and where there are no models, xdist decides."""
+    if not declares_models(config):
+        return None
     from emoprefer_bench.engines import gpus
 
     return len(gpus.visible()) or None
@@ -133,7 +139,7 @@ def pytest_xdist_auto_num_workers() -> int | None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
     """Where there are models, let SIGTERM interrupt the run, and an interrupted run keep what its workers have."""
-    if not session.config.stash[MODELS].known:
+    if not (session.config.stash[MODELS].in_use or declares_models(session.config)):
         return (yield)
     with interrupts.by_sigterm():
         try:
@@ -146,11 +152,14 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a case that can't run here before anything is leased or loaded."""
     selected = case_of(item)
-    if selected is None or recording_of(item):
+    if selected is None:
+        return
+    item.stash[RESULT], item.stash[NOTES] = None, []  # a plugin may run a test again, as --reruns does
+    if recording_of(item):
         return
     from emoprefer_bench.plugin.skips import lacks
 
-    if lacking := lacks(item.config, selected):
+    if lacking := lacks(item, selected):
         item.stash[NEEDS] = list(dict.fromkeys(lack.need for lack in lacking))
         pytest.skip("; ".join(lack.reason for lack in lacking))
 
@@ -164,8 +173,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.emoprefer_case = {**selected.named(), "id": recording.id} if recording else selected.named()
         if needs := item.stash.get(NEEDS, None):
             report.emoprefer_needs = needs
-        if call.when == "call" and RESULT in item.stash:
-            report.emoprefer = item.stash[RESULT]
+        if call.when == "call" and (result := item.stash.get(RESULT, None)):
+            report.emoprefer = result
         if call.when == "call" and item.stash.get(NOTES, None):
             report.emoprefer_notes = item.stash[NOTES]
     return report

@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from emoprefer_bench import prompts
 from emoprefer_bench.engines import gpus
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.plugin import private
+from emoprefer_bench.plugin.models import model_of
 from emoprefer_bench.plugin.options import sources
 from emoprefer_bench.plugin.stash import pack_of
 from emoprefer_bench.printable import printable
@@ -43,9 +45,10 @@ def declared(config: pytest.Config) -> dict[str, tuple[ModelInfo, object]]:
     """The models of every module that pytest loaded, with their fixtures, by name."""
     models: dict[str, tuple[ModelInfo, object]] = {}
     for module in filter(inspect.ismodule, config.pluginmanager.get_plugins()):
-        for fixture in vars(module).values():
-            if type(fixture) is private.FIXTURE and (info := getattr(fixture, "emoprefer_model", None)):
-                models[info.name] = (info, fixture)
+        for attribute, fixture in vars(module).items():
+            if type(fixture) is private.FIXTURE and (info := model_of(fixture)):
+                name = info.name if info.renamed else attribute
+                models[name] = (replace(info, name=name), fixture)
     return models
 
 

@@ -350,6 +350,10 @@ def saved_as(config: pytest.Config) -> Path | None:
         raise pytest.UsageError(
             f"--emoprefer-save: {path} exists; add --emoprefer-update to merge into it, or delete it first"
         )
+    from emoprefer_bench.plugin import writing  # for a run that saves
+
+    if reason := writing.of_file(path):
+        raise pytest.UsageError(f"--emoprefer-save {name}: {path} can't be written ({reason})")
     return path
 
 

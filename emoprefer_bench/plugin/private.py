@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from _pytest.terminal import TerminalReporter
 
@@ -38,6 +38,46 @@ def configured(config: pytest.Config) -> Iterator[None]:
         yield
     finally:
         config._ensure_unconfigure()  # noqa: SLF001
+
+
+def plugins(config: pytest.Config) -> list[object]:
+    """All plugins that are registered, in their order; a conftest.py is one."""
+    return [plugin for _, plugin in config.pluginmanager.list_name_plugin() if plugin is not None]
+
+
+def fixture_of(node: pytest.Item | pytest.Collector, name: str) -> Callable[..., Any] | None:
+    """The function of the fixture that a name stands for in a test, or None."""
+    definitions = node.session._fixturemanager.getfixturedefs(name, node)  # noqa: SLF001
+    return definitions[-1].func if definitions else None
+
+
+def reaches(metafunc: pytest.Metafunc, name: str, function: Callable[..., Any]) -> bool:
+    """Whether a test's argument is the fixture of that function, be it through fixtures that override it and take it.
+
+    It isn't where the name was parametrized, directly or not.
+    """
+    if any(name in call.params for call in metafunc._calls):  # noqa: SLF001
+        return False
+    for definition in reversed(metafunc._arg2fixturedefs.get(name, ())):  # noqa: SLF001
+        if definition.func is function:
+            return True
+        if name not in definition.argnames:
+            return False
+    return False
+
+
+def refuse(session: pytest.Session, message: str) -> None:
+    """End a run before its first test, with one sentence and exit status 4. Raises UsageError, but for a worker.
+
+    A worker of xdist that raised would leave the process that started it without one: it gives up its tests and sends
+    what a module that can't be collected sends, marked by `emoprefer_refused`.
+    """
+    if not hasattr(session.config, "workerinput"):
+        raise pytest.UsageError(message)
+    session.items.clear()
+    kind: Any = pytest.CollectReport
+    report: pytest.CollectReport = kind("emoprefer_bench", "failed", message, [], emoprefer_refused=True)
+    session.config.hook.pytest_collectreport(report=report)
 
 
 def terminal(config: pytest.Config) -> TerminalReporter | None:

@@ -1,4 +1,7 @@
-"""One model's cases stay on one xdist worker, so that the model is loaded once and its clips are decoded once."""
+"""One model's cases stay on one xdist worker, so that the model is loaded once and its clips are decoded once.
+
+A run without cases is scheduled as if this package weren't installed.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,37 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadScheduling, LoadScopeScheduling
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 PENDING = 2  # xdist runs an item only when it knows the next one
+
+
+class Scheduling:
+    """What `-n` schedules by: ModelScheduling, or xdist's own where no case was collected."""
+
+    def __init__(self, config: pytest.Config, log: Any, datasets: Collection[str]) -> None:  # noqa: ANN401  # xdist's
+        self._config, self._log, self._datasets = config, log, datasets
+        self._chosen: Any = ModelScheduling(config, log, datasets)
+        self._begun = False
+
+    def schedule(self) -> None:
+        """Choose by what the workers collected, once they have, and give out the first tests."""
+        if not self._begun:
+            self._begun = True
+            collected = dict(self._chosen.registered_collections)
+            ids = [nodeid for of_worker in collected.values() for nodeid in of_worker]
+            if not any(model_in(nodeid, self._datasets) for nodeid in ids):
+                self._chosen = LoadScheduling(self._config, self._log)
+                for node, of_worker in collected.items():
+                    self._chosen.add_node(node)
+                    self._chosen.add_node_collection(node, of_worker)
+        self._chosen.schedule()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # all else that xdist asks a scheduler for
+        return getattr(self._chosen, name)
 
 
 class ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

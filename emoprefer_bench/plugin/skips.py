@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from emoprefer_bench.cases import BLIND, Case, takes
 from emoprefer_bench.engines import gpus
 from emoprefer_bench.plugin.stash import MODELS, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emoprefer_bench.plugin.models import ModelInfo
 
 
 class Lack(NamedTuple):
@@ -18,14 +23,16 @@ class Lack(NamedTuple):
     need: str
 
 
-def why_not(config: pytest.Config, case: Case) -> str | None:
-    """All that is missing for a case, each with the way to get it."""
-    return "; ".join(lack.reason for lack in lacks(config, case)) or None
+def why_not(item: pytest.Item, case: Case) -> str | None:
+    """All that is missing for the case of a test, each with the way to get it."""
+    return "; ".join(lack.reason for lack in lacks(item, case)) or None
 
 
-def lacks(config: pytest.Config, case: Case) -> list[Lack]:
-    """All that is missing for a case."""
-    known, lacking = config.stash[MODELS].known, []
+def lacks(item: pytest.Item, case: Case) -> list[Lack]:
+    """All that is missing for the case of a test."""
+    config = item.config
+    known = config.stash[MODELS].of(item)
+    lacking: list[Lack] = []
     info = known[case.model]
     if not takes(info.modality, case.modality):
         reason = f"{case.model} takes {info.modality}, not {case.modality} (--emoprefer-modality)"
@@ -40,14 +47,13 @@ def lacks(config: pytest.Config, case: Case) -> list[Lack]:
         (case.model, ""),
         (case.llm, f", the text LLM of {case.prompt} (--emoprefer-llm chooses another)"),
     ):
-        if name and (lack := _of_model(config, name, use)):
+        if name and (lack := _of_model(config, known, name, use)):
             lacking.append(lack)
     return lacking
 
 
-def _of_model(config: pytest.Config, name: str, use: str) -> Lack | None:
+def _of_model(config: pytest.Config, known: Mapping[str, ModelInfo], name: str, use: str) -> Lack | None:
     """What a model lacks that is the judge of a case, or has another `use` in it."""
-    known = config.stash[MODELS].known
     if name not in known:
         return Lack(f"there is no model {name}{use}", f"the model {name} (--emoprefer-llm chooses another)")
     if known[name].closed and config.option.emoprefer_max_requests is None:

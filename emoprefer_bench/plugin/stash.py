@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from emoprefer_bench.cases import Case
     from emoprefer_bench.plugin.collection import Models
     from emoprefer_bench.plugin.collector import Collector
     from emoprefer_bench.plugin.gating import Gating
@@ -20,13 +21,14 @@ DATASETS: pytest.StashKey[Collection[str]] = pytest.StashKey()
 RECORDINGS: pytest.StashKey[Sequence[Recorded]] = pytest.StashKey()
 MODELS: pytest.StashKey[Models] = pytest.StashKey()
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
-TRIALS: pytest.StashKey[dict[str, Trial]] = pytest.StashKey()
+TRIALS: pytest.StashKey[dict[Case, Trial]] = pytest.StashKey()
+ASKED: pytest.StashKey[bool] = pytest.StashKey()
 PACK: pytest.StashKey[PromptPack] = pytest.StashKey()
 GATING: pytest.StashKey[Gating] = pytest.StashKey()
 PROGRESS: pytest.StashKey[Progress] = pytest.StashKey()
 COLLECTOR: pytest.StashKey[Collector] = pytest.StashKey()
 FITTED: pytest.StashKey[set[str]] = pytest.StashKey()
-RESULT: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+RESULT: pytest.StashKey[dict[str, Any] | None] = pytest.StashKey()
 NOTES: pytest.StashKey[list[str]] = pytest.StashKey()
 NEEDS: pytest.StashKey[list[str]] = pytest.StashKey()
 

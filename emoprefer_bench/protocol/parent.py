@@ -31,7 +31,14 @@ class LoadError(EmopreferError):
 
 
 class ChildDiedError(EmopreferError):
-    """A child that ended, or fell silent, while questions were in flight."""
+    """A child that ended, or fell silent, while questions were in flight.
+
+    `spoke` is true where it said something that no message is: what is to be told then is what it said.
+    """
+
+    def __init__(self, message: str, *, spoke: bool = False) -> None:
+        super().__init__(message)
+        self.spoke = spoke
 
 
 class QuestionError(EmopreferError):
@@ -103,9 +110,11 @@ class Child:
         self._write({"type": "load", "protocol": PROTOCOL, "spool": str(self._spool.folder), **self.launch.load})
         try:
             message = await asyncio.wait_for(self._read(), LOAD_SECONDS)
-        except (TimeoutError, ChildDiedError) as error:
-            reason = "took over an hour to load" if isinstance(error, TimeoutError) else "ended while it was loading"
-            raise LoadError(f"the engine {reason}{self._log_end()}") from None
+        except TimeoutError:
+            raise LoadError(f"the engine took over an hour to load{self._log_end()}") from None
+        except ChildDiedError as error:
+            died = str(error) if error.spoke else f"the engine ended while it was loading{self._log_end()}"
+            raise LoadError(died) from None
         if message.get("type") != "ready" or message.get("protocol") != PROTOCOL:
             said = message.get("message") or f"the engine sent no 'ready' of protocol {PROTOCOL}"
             raise LoadError(messages.legible(said))
@@ -163,7 +172,12 @@ class Child:
             raise ChildDiedError(f"the engine {await self._ending()}{self._log_end()}")
         message = messages.decode(line)
         if message is None:
-            raise ChildDiedError(f"the engine sent a line that is not a message: {line[:80]!r}")
+            said = messages.one_line(line[:200].decode(errors="replace"))
+            raise ChildDiedError(
+                f"the engine sent a line that is not a message: {said!r}; its standard output is for messages alone: "
+                "print to standard error, or serve by worker.py, which moves prints aside (docs/external.md)",
+                spoke=True,
+            )
         return message
 
     async def _ending(self) -> str:

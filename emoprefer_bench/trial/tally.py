@@ -13,6 +13,7 @@ from emoprefer_bench.verdicts import Round
 
 AT_FIRST = 5  # failures in a row that end a case before it has an answer
 IN_A_ROW = 20  # and after
+NOT_KEPT = "a function's answers are kept for the next run where it has a version=..."
 SINGLE = 10  # failures that a share always lets pass
 
 
@@ -40,6 +41,8 @@ class Tally:
 
     `unable` is why its judge can't be asked what the case asks, which makes the case a skip, not a failure.
     `again` is a tally of questions that are asked once more, whatever is stored, to see whether the answers change.
+    `durable` says whether answers are kept for the next run. `looks_at` are the media that a judge opens itself,
+    where it is a function.
     """
 
     case: Case
@@ -48,6 +51,8 @@ class Tally:
     failure: str | None = None
     unable: str | None = None
     again: bool = False
+    durable: bool = True
+    looks_at: frozenset[str] | None = None
     times: Times = field(default_factory=Times)
     used: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
@@ -79,9 +84,10 @@ class Tally:
                 if too_many
                 else f"{self._failed_in_a_row} questions in a row failed"
             )
+            kept = "what is answered is kept" if self.durable else NOT_KEPT
             self.failure = (
                 f"{self.case.id}: {how_often}, so the case was ended (--emoprefer-max-failures); run the same command "
-                f"again when this is mended, what is answered is kept: {first_line(answer.text)}"
+                f"again when this is mended, {kept}: {first_line(answer.text)}"
             )
 
     def count(self, answer: Answer, *, with_media: bool) -> None:
@@ -90,8 +96,8 @@ class Tally:
         self.tokens.update(answer.tokens)
         if with_media and answer.finish in ("stop", "length"):
             self.media["answers"] += 1
-            self.media["heard"] += answer.tokens.get("audio", 0) > 0
-            self.media["seen"] += answer.tokens.get("video", 0) > 0
+            self.media["heard"] += answer.tokens.get("audio", 0) > 0 or "audio" in (self.looks_at or ())
+            self.media["seen"] += answer.tokens.get("video", 0) > 0 or "video" in (self.looks_at or ())
         if answer.finish == "error":
             self.faults[first_line(answer.text)] += 1
 
@@ -118,9 +124,10 @@ class Tally:
         mend = "Run"
         if all(UNDECODABLE in fault for fault in self.faults):
             mend = "Mend the clips (`emoprefer-bench data check` finds every damaged one), then run"
+        again = "to ask these alone" if self.durable else f"to ask all of them: {NOT_KEPT}"
         return (
             f"{self.case.id}: {failed} of {self.used} answers failed, so the case has no scores. {mend} the same "
-            f"command again to ask these alone. The most frequent reason: {reason}"
+            f"command again {again}. The most frequent reason: {reason}"
         )
 
     def _deaf_or_blind(self) -> str | None:
@@ -130,9 +137,10 @@ class Tally:
             ("picture", self.case.picture, self.media["seen"]),
         ):
             if wanted and answers and reached < answers:
+                opened = "" if self.looks_at is None else "; a function that opens the clip says so: looks_at=..."
                 return (
                     f"{self.case.id} asks for {medium} ({self.case.modality}), but {answers - reached} of {answers} "
                     f"answers about a clip counted no {medium} token: the {medium} never reached the model, so its "
-                    "scores would not be what they say"
+                    f"scores would not be what they say{opened}"
                 )
         return None

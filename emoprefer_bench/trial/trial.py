@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.cases import MISMATCHED, Case
+from emoprefer_bench.cases import MEDIA, MISMATCHED, Case
 from emoprefer_bench.data.datasets import Dataset, DatasetError, Source, read
 from emoprefer_bench.engines.engine import Engine
 from emoprefer_bench.engines.served import bounded
@@ -77,6 +78,7 @@ class Trial:
             for name, engine in engines.items()
         }
         self._judge = self._seats[judge]
+        self._engines = engines
         self._failure: StoreError | None = None
         self._unreadable: list[str] = []
         self._ran = False
@@ -113,6 +115,8 @@ class Trial:
 
     def fault(self, case: Case) -> str | None:
         """Why the case has no result, or a worthless one: what is wrong, where, and how to mend it; or None."""
+        if not self._ran:
+            return None
         dataset = self._datasets.get(case.dataset)
         if isinstance(dataset, DatasetError):
             return str(dataset)
@@ -130,6 +134,20 @@ class Trial:
         """Why the case has no scores, whether or not it was asked to its end; or None."""
         tally = self._tallies[case.id]
         return tally.failure or tally.unsound()
+
+    def another(self, engines: Mapping[str, Engine]) -> str | None:
+        """Say which of the engines, by name, is another judge than the one that is asked here, or None.
+
+        A fixture that a model depends on may stand for other things in other folders.
+        """
+        for name, engine in engines.items():
+            mine = self._engines[name]
+            if mine is not engine and (mine.identity(), mine.sampling) != (engine.identity(), engine.sampling):
+                return (
+                    f"the model {name} means two things in this run: what its fixture depends on differs from test to "
+                    "test; rename one, or run them apart"
+                )
+        return None
 
     def notes(self) -> list[str]:
         """What a person should know of the run beside its results; each note is told once."""
@@ -197,6 +215,10 @@ class Trial:
         pairs = mismatched(dataset.pairs) if case.variant == MISMATCHED else dataset.pairs
         tally = self._tallies[case.id] = Tally.empty(case, pairs, self._settings.rounds)
         tally.bound = self._settings.failures
+        tally.durable = all(self._engines[name].durable for name in (case.model, case.llm) if name)
+        judge = self._engines[case.model]
+        if hasattr(judge, "looks_at"):  # a function
+            tally.looks_at = frozenset(MEDIA[judge.looks_at or "text"])
         if case.variant == MISMATCHED and pairs == dataset.pairs:
             tally.failure = f"data set {dataset.name} has one clip alone, so there is no other to show ({case.id})"
         if self._settings.noise and case.variant is None:

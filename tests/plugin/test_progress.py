@@ -19,7 +19,8 @@ class Heavy(emoprefer_bench.FunctionEngine):
     async def open(self, log):
         import asyncio
         await asyncio.sleep(1.2)
-        yield self
+        async with super().open(log) as session:
+            yield session
 
 @emoprefer_bench.model(gpus=0, modality="text", prompts=("S1", "S2"))
 def slow(gpus):

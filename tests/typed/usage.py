@@ -81,6 +81,18 @@ def short(gpus: Gpus) -> FunctionEngine:
     return emoprefer_bench.function(shorter, name="short", sampling=Sampling(max_tokens=8))
 
 
+async def patient(question: Question) -> str:
+    """A client of one's own, which waits for an answer."""
+    return "a1" if question.prompt else "a2"
+
+
+@emoprefer_bench.model(name="patient_1", gpus=0, modality="video", prompts=("S1",))
+def asks(gpus: Gpus) -> FunctionEngine:
+    """A function that is kept, and that looks at the clip."""
+    assert gpus.ids == ()
+    return emoprefer_bench.function(patient, name="patient", version="1", looks_at="video")
+
+
 # A benchmark.
 
 
