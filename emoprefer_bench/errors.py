@@ -10,7 +10,7 @@ EmopreferError
 ├── gates         LimitError, BaselineError
 ├── replay        ReplayError
 ├── document      DocumentError
-├── scoring       RankingError
+├── scoring       RankingError, FusionError
 ├── reports       FormError, PredictionsError
 └── cli           CommandError
 

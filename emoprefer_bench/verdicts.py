@@ -18,16 +18,23 @@ from emoprefer_bench.reading.wording import wording
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Provenance = Literal["parsed", "ambiguous", "truncated", "refused", "empty", "error"]
+Provenance = Literal["parsed", "ambiguous", "truncated", "refused", "empty", "error", "weighed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One answer, read twice: `label` strictly (None where it can't be told), `reference` by the reference's rule."""
+    """One answer, read twice: `label` strictly (None where it can't be told), `reference` by the reference's rule.
+
+    A verdict that was weighed rests on a `margin` in nats, positive where the text that stands first has more weight,
+    and that on `weights`: by L1 the scores of the two texts, by P1 the natural logarithms of the probabilities of a1,
+    a2 and same as next words, in the order that was asked.
+    """
 
     label: Label | None
     provenance: Provenance
     reference: Label
+    margin: float | None = None
+    weights: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,6 +98,17 @@ def read(answer: Answer) -> Reading:
     reference = reference_label(said or "") if usable else "same"
     label, provenance = _strict(answer, said)
     return _shared(label, provenance, reference)
+
+
+def weighed(margin: float, weights: tuple[float, ...]) -> Reading:
+    """The verdict of a margin: the text with more weight, and `same` only where both have exactly as much."""
+    label: Label = "same" if margin == 0 else "a1" if margin > 0 else "a2"
+    return Reading(label, "weighed", label, margin, weights)
+
+
+def unweighed() -> Reading:
+    """No verdict: what a judge could only bound is no weight. By its last resort, the reference reads `same`."""
+    return _shared(None, "ambiguous", "same")
 
 
 @cache

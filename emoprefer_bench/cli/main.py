@@ -106,6 +106,7 @@ def _add_report(command: argparse.ArgumentParser) -> None:
         ("markdown", "tables for GitHub"),
         ("latex", "the paper's table, and one of all prompts"),
         ("csv", "a row for each case and metric"),
+        ("verdicts", "CSV too: a row for each verdict, with its margin where it was weighed"),
     ):
         command.add_argument(f"--{form}", metavar="FILE", help=f"{what} (-: standard output)")
     command.add_argument("--embed-media", action="store_true", help="put the clips into the page instead of links")
@@ -113,17 +114,23 @@ def _add_report(command: argparse.ArgumentParser) -> None:
 
 
 def _report(chosen: argparse.Namespace) -> int:
-    from emoprefer_bench.reports import csv_table, latex, markdown, terminal  # noqa: PLC0415  # tabulate
+    from emoprefer_bench.reports import csv_table, csv_verdicts, latex, markdown, terminal  # noqa: PLC0415  # tabulate
 
     document = read_document(chosen.report)
     if chosen.html:
         _write(chosen.html, _page(chosen, document))
     elif chosen.embed_media:
         raise CommandError("--embed-media is about the page: give --html FILE too")
-    for target, form in ((chosen.markdown, markdown), (chosen.latex, latex), (chosen.csv, csv_table)):
+    texts = (
+        (chosen.markdown, markdown),
+        (chosen.latex, latex),
+        (chosen.csv, csv_table),
+        (chosen.verdicts, csv_verdicts),
+    )
+    for target, form in texts:
         if target:
             _write(target, form.render(document))
-    if not any((chosen.html, chosen.markdown, chosen.latex, chosen.csv)):
+    if not any((chosen.html, *(target for target, _ in texts))):
         width = shutil.get_terminal_size().columns
         sys.stdout.write(terminal.render(document, verbosity=chosen.verbose, width=width) + "\n")
     return 0

@@ -56,6 +56,8 @@ def _rank(chosen: argparse.Namespace) -> int:
             raise CommandError(f"{name}: {error}", FAULTY) from None
         say(f"{name}: strengths of the writers (Bradley-Terry with ties; a difference of 0.7 is odds of 2 to 1)\n")
         say(table(rankings))
+        if any(ranking.scores for ranking in rankings):
+            say("\nby score: how far a writer's texts are above the others on the same clips, in nats a token (L1)")
     return 0
 
 

@@ -120,6 +120,7 @@ class Dataset:
             "row_digests": [row_digest(pair) for pair in self.pairs],
             "subsets": self.subsets,
             "warnings": list(self.warnings),
+            "clip_digests": [pair.clip.digest or None for pair in self.pairs],
         }
         if any(pair.clip.subtitle is not None for pair in self.pairs):
             said["subtitle_digests"] = [_digest(pair.clip.subtitle) for pair in self.pairs]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from emoprefer_bench.cases import FUSED, WEIGHS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeGuard
@@ -35,7 +37,7 @@ METRICS = (
 FITTED = "fitted"
 """The engine of a control that is made of a data set's labels or subtitles, and that no test runs."""
 
-SCORES = ("scores", "policies", "bias", "slices", "pulls", "subsets", "of_ceiling", "comparisons", "noise")
+SCORES = ("scores", "policies", "bias", "slices", "pulls", "subsets", "of_ceiling", "comparisons", "noise", "weighing")
 """What a case without scores lacks."""
 
 NO_COSTS: Costs = {
@@ -116,6 +118,11 @@ def best_control(case: ReportedCase, metric: str = "waf2") -> Comparison | None:
         if comparison["kind"] == "control" and comparison["metric"] == metric and comparison["difference"] is not None
     ]
     return max(known, key=lambda comparison: comparison["other"] or 0.0) if known else None
+
+
+def is_weighed(case: NamedCase) -> bool:
+    """Whether the case's verdicts are margins: the same, negated, on the exchanged pair, whatever the judge."""
+    return case["prompt"] in WEIGHS or case.get("variant") == FUSED
 
 
 def is_drawn(case: ReportedCase) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench.document.cases import is_scored
-from emoprefer_bench.document.reading import READINGS, read
+from emoprefer_bench.document.reading import MARGINS, READINGS, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,12 +42,13 @@ class Report:
 
         `pair` is the row's key and `row` its number, counted from 1. Columns `forward`, `exchanged` are read strictly
         (None: unread), `..._reference` by the reference's rule, `..._provenance` says how. A verdict on the exchanged
-        pair is raw: a1 names the text that stood first there.
+        pair is raw: a1 names the text that stood first there. Where verdicts were weighed, `..._margin` (nats) and
+        `..._confidence` are those of document/types.py.
         """
         import pandas as pd  # noqa: PLC0415  # likewise
 
         rows = (row for case in self.document["cases"] for row in _verdicts(case, self.document["datasets"]))
-        return pd.DataFrame(rows, columns=[*PAIR, *READINGS])
+        return pd.DataFrame(rows, columns=[*PAIR, *READINGS, *MARGINS])
 
 
 def load(path: str | Path) -> Report:

@@ -19,6 +19,8 @@ PARTS = ("schema", "complete", "manifest", "datasets", "cases")
 NAMES = ("id", "model", "dataset", "llm", "variant")
 ORDERS = ("forward", "exchanged")
 READINGS = tuple(f"{order}{reading}" for order in ORDERS for reading in ("", "_reference", "_provenance"))
+MARGINS = tuple(f"{order}_{part}" for order in ORDERS for part in ("margin", "confidence"))
+OPTIONAL = (*MARGINS, *(f"{order}_weights" for order in ORDERS))
 
 
 class DocumentError(EmopreferError):
@@ -93,7 +95,8 @@ def _tie(case: dict[str, Any], datasets: dict[str, Any]) -> None:
     if not rounds:
         raise ValueError(f"{case['id']} has no round of verdicts")
     for verdicts in rounds:
-        _count(verdicts, READINGS, datasets[case["dataset"]]["rows"], case["id"])
+        lists = (*READINGS, *(name for name in OPTIONAL if name in verdicts))
+        _count(verdicts, lists, datasets[case["dataset"]]["rows"], case["id"])
 
 
 def _check_names(case: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ Interval = Annotated[list[float], Meta(min_length=2, max_length=2)]
 
 Bottleneck = Literal["decoding", "preprocessing", "model"]
 Outcome = Literal["passed", "failed", "error", "skipped", "interrupted", "missing"]
-ComparisonKind = Literal["control", "baseline", "variant"]
+ComparisonKind = Literal["control", "baseline", "variant", "judge"]
 UnscoredOutcome = Literal["failed", "error", "skipped", "interrupted", "missing"]
 DecisionKind = Literal["drop", "improvement", "floor", "dataset", "missing", "new", "environment", "noise", "rounds"]
 DecisionOutcome = Literal["pass", "fail", "inconclusive", "warn"]
@@ -82,7 +82,8 @@ class Dataset(TypedDict):
 
     `keys` are row number from 0, a colon, and the clip's name (nothing where it is unknown). `row_digests` are over
     clip name, clip digest, texts and label; `digest` is over them. `subtitle_digests` are over what is said in a row's
-    clip, where that was read, which is where a judge is told it. `subsets` are the parts of the data set that its rows
+    clip, where that was read, which is where a judge is told it; `clip_digests` are over the bytes of its files, None
+    without files. `subsets` are the parts of the data set that its rows
     belong to, None where no row has one. `warnings` are what was noticed in its files, short of faults.
     """
 
@@ -98,6 +99,7 @@ class Dataset(TypedDict):
     warnings: NotRequired[list[str]]
     subtitle_digests: NotRequired[list[Digest | None]]
     ceiling: NotRequired[Ceiling]
+    clip_digests: NotRequired[list[Digest | None]]
 
 
 class Engine(TypedDict):
@@ -163,7 +165,7 @@ class McNemar(TypedDict):
 
 
 class Comparison(TypedDict):
-    """A case against a control, a baseline or a variant of itself on the same rows: `score` minus `other`.
+    """A case against a control, a baseline, a variant of itself or a judge on the same rows: `score` minus `other`.
 
     The interval is over clips; p is of a randomisation test by clip, one-sided for the case being better; `mcnemar` is
     of the accuracy of a single round.
@@ -246,6 +248,11 @@ class RoundVerdicts(TypedDict):
 
     Those on exchanged pairs are raw: a1 names the text that stood first there. An unread verdict is None with a
     provenance; one that was not asked for is None in all three lists.
+
+    A judge that weighs also has a margin each, in nats: positive where the text that stands first has more weight. What
+    it is made of are the `weights`: by L1 the scores of the two texts, by P1 the natural logarithms of the
+    probabilities of the words a1, a2 and same in this order. `confidence` is how probable it is that people prefer the
+    text with the greater weight, by a calibration that was fitted on other clips; None where there is none.
     """
 
     forward: list[Label | None]
@@ -254,6 +261,108 @@ class RoundVerdicts(TypedDict):
     exchanged: list[Label | None]
     exchanged_reference: list[Label | None]
     exchanged_provenance: list[Provenance | None]
+    forward_margin: NotRequired[list[float | None]]
+    exchanged_margin: NotRequired[list[float | None]]
+    forward_weights: NotRequired[list[list[float] | None]]
+    exchanged_weights: NotRequired[list[list[float] | None]]
+    forward_confidence: NotRequired[list[Share | None]]
+    exchanged_confidence: NotRequired[list[Share | None]]
+
+
+class Estimate(TypedDict):
+    """A value that need not be a share, and its 95% interval over clips."""
+
+    value: float
+    interval: Interval | None
+
+
+class Bin(TypedDict):
+    """A fifth of the labelled rows, by rising confidence: its means, and Wilson's interval of the accuracy."""
+
+    rows: Count
+    confidence: Share
+    accuracy: Share
+    interval: Interval | None
+
+
+class CalibrationError(TypedDict):
+    """The expected calibration error over five bins of equal mass.
+
+    Beside it what a judge whose probabilities are true would show at this size: its mean, and what 95% of draws are
+    under.
+    """
+
+    value: Share
+    perfect: Share
+    perfect_most: Share
+
+
+class Answered(TypedDict):
+    """The accuracy on the surest rows, which are this share of the labelled ones, with Wilson's interval."""
+
+    share: Share
+    accuracy: Share
+    interval: Interval | None
+
+
+class Judged(TypedDict):
+    """What probabilities are worth that were fitted on other clips, on so many labelled pairs and clips.
+
+    With fewer than 50 pairs the Brier score stands alone.
+    """
+
+    pairs: Count
+    clips: Count
+    brier: Estimate
+    log_loss: Estimate | None
+    error: CalibrationError | None
+    bins: list[Bin] | None
+    answered: list[Answered] | None
+
+
+class Calibration(Judged):
+    """P(a1) = sigmoid(margin / temperature): the temperature of all labels (nats), None where none is finite.
+
+    `evident` says whether these labels tell 1 / temperature from 0; the margins are no evidence otherwise. The two
+    `..._as_is` are those of temperature 1.
+    """
+
+    temperature: float | None
+    evident: bool
+    brier_as_is: Estimate
+    log_loss_as_is: Estimate | None
+
+
+class Weighing(TypedDict):
+    """What a judge that weighs says beyond its verdicts, of the rows that were answered in both orders.
+
+    `length` is the correlation of its margins with the differences in words, over both orders. Of P1 alone: its
+    `slot_bias` in nats, (l1 + l2) / 2 where l is how much the word a1 is preferred to a2 in each order; `swap_before`,
+    the share of rows on which the two orders name the same text before they are averaged; and `mass`, how probable it
+    is that the next word is one of the three.
+    """
+
+    length: Estimate | None
+    slot_bias: NotRequired[Estimate | None]
+    swap_before: NotRequired[Estimate | None]
+    mass: NotRequired[Estimate | None]
+    calibration: Calibration | None
+
+
+class Fusion(TypedDict):
+    """How several judges came to be one: fitted `on` a data set, so many of its pairs and clips.
+
+    `weights` are means over the folds, by case, in log odds a nat of margin (or a verdict); `chosen` says in how many
+    of the `folds` a judge took part. `judged` is what the probabilities are worth where people preferred a text.
+    """
+
+    on: str
+    pairs: Count
+    clips: Count
+    weights: dict[str, float]
+    chosen: dict[str, Count]
+    folds: Count
+    judged: Judged | None
 
 
 class Questions(TypedDict):
@@ -319,6 +428,8 @@ class RanCase(NamedCase):
     noise: NotRequired[Noise | None]
     gate: NotRequired[list[Decision]]
     vote: NotRequired[Vote]
+    fusion: NotRequired[Fusion]
+    weighing: NotRequired[Weighing | None]
 
 
 class Measured(TypedDict):

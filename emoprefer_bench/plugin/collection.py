@@ -85,11 +85,18 @@ class Models:
         cases = [
             Case(info.name, prompt, dataset, modality, llm if prompt in USES_LLM else None, closed=info.closed)
             for dataset in datasets
-            for prompt in info.prompts
+            for prompt in self._prompts(info)
         ]
         if not option.emoprefer_audit:
             return cases
         return [audited for case in cases for audited in (case, *variants_of(case))]
+
+    def _prompts(self, info: ModelInfo) -> Iterable[str]:
+        """By what the model is asked: by what its fixture names and, if it takes any prompt, --emoprefer-prompt."""
+        from emoprefer_bench.cases import DIRECT
+
+        more = self._config.option.emoprefer_prompt if info.prompts != (DIRECT,) else ()
+        return dict.fromkeys((*info.prompts, *more))
 
     def _join_controls(self, seen: dict[str, ModelInfo]) -> None:
         """Add the controls to the models of a test. Raises CollectError for a model that is called like one."""

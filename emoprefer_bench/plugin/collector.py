@@ -133,7 +133,7 @@ class Collector:
         return files.build(list(self._cases.values()), self._datasets, manifest)
 
     def _derive(self) -> None:
-        """Add what takes several cases: the comparison of judges with their variants, and votes."""
+        """Add what takes several cases: the comparison of judges with their variants, votes, and judges fused."""
         scored = [case for case in self._cases.values() if cases.is_scored(case)]
         if any(case.get("variant") for case in scored):
             from emoprefer_bench.scoring import comparisons  # numpy, where there are variants
@@ -143,6 +143,12 @@ class Collector:
             from emoprefer_bench.scoring import votes  # numpy, for a run that wants it
 
             self._cases |= {case["id"]: case for case in votes.cases_of(scored, self._datasets)}
+        if self._config.option.emoprefer_fuse or self._config.option.emoprefer_fuse_on:
+            from emoprefer_bench.scoring import fusion  # scikit-learn, likewise
+
+            fused, reasons = fusion.cases_of(scored, self._datasets, self._config.option.emoprefer_fuse_on)
+            self._cases |= {case["id"]: case for case in fused}
+            self._notes += reasons
 
     def _write(self, built: Document, session: pytest.Session) -> None:
         from emoprefer_bench.document import files

@@ -32,6 +32,8 @@ STRATEGIES = {
     "S2": "has the model describe the clip, then asks with that description",
     "S3": "gives the description and both texts to a text LLM",
     "S4": "has that LLM reason before it answers",
+    "L1": "weighs how much likelier the clip makes each text",
+    "P1": "weighs how likely each answer is, in both orders",
 }
 
 

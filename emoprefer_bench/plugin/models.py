@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
-from emoprefer_bench.cases import DIRECT, takes
+from emoprefer_bench.cases import DIRECT, WEIGHS, takes
 from emoprefer_bench.plugin.private import FIXTURE
 
 PROMPTS = ("S1", "S2", "S3", "S4")
+"""By which a model is asked that doesn't say otherwise."""
+
+ALL_PROMPTS = (*PROMPTS, *WEIGHS)
 DEFAULT_LLM = "qwen25_7b"
 LEASE = "_emoprefer_lease"
 """The fixture that leases GPUs, under a name that nobody else has: a project may have a fixture `gpus` of its own."""
@@ -60,15 +63,16 @@ def model(
     """Declare a model: a session fixture that takes `gpus` (the leased GPUs) and returns an engine.
 
     `gpus` is how many it needs, 0 for none. `needs` is a modality without which it can't judge at all, so that the
-    audit doesn't take that away. `prompts=()` declares a judge that takes no prompt: one case a data set. `name` is
+    audit doesn't take that away. `prompts=()` declares a judge that takes no prompt: one case a data set. L1 and P1 are
+    asked where they are named, or by --emoprefer-prompt, since they would double what a large model is asked. `name` is
     what the model is called instead of its function, so that models can be declared in a loop.
     Raises TypeError where the function doesn't take `gpus`, or a value is none that is known.
     """
     if name is not None and not NAME.fullmatch(name):
         raise TypeError(f"name={name!r}: a model's name has letters, digits, _ and . alone, since it is part of ids")
-    unknown = set(prompts) - set(PROMPTS)
+    unknown = set(prompts) - set(ALL_PROMPTS)
     if unknown:
-        raise TypeError(f"prompts={prompts!r}: {sorted(unknown)} are not among {', '.join(PROMPTS)}")
+        raise TypeError(f"prompts={prompts!r}: {sorted(unknown)} are not among {', '.join(ALL_PROMPTS)}")
     if not takes(modality, needs):
         raise TypeError(f"needs={needs!r}: a model that takes {modality} at most is never given that")
 

@@ -55,6 +55,14 @@ def add_options(parser: pytest.Parser) -> None:
         type=Path,
         help="prices for --emoprefer-plan, in TOML: for each model, input and output of a million tokens",
     )
+    add(
+        "--emoprefer-prompt",
+        metavar="PROMPT",
+        action="append",
+        default=[],
+        choices=("S1", "S2", "S3", "S4", "L1", "P1"),
+        help="ask by this prompt too, where a model's fixture leaves it out, as most do L1 and P1 (repeatable)",
+    )
     add("--emoprefer-llm", metavar="NAME", help="the model to use as the text LLM of S3 and S4")
     add(
         "--emoprefer-modality",
@@ -95,6 +103,7 @@ def add_options(parser: pytest.Parser) -> None:
         ("markdown", "tables for GitHub"),
         ("latex", "the paper's table"),
         ("csv", "a row for each case and metric"),
+        ("verdicts", "CSV too: a row for each verdict, with its margin where it was weighed"),
         ("predictions", "name,a1,a2,preference of each judge, and a zip of it, for challenges"),
     ):
         add(f"--emoprefer-{form}", metavar="PATH", type=Path, help=f"write {what}")
@@ -123,6 +132,16 @@ def _add_doubts(parser: pytest.Parser) -> None:
         help="ask N rows again, to see whether the engine repeats itself",
     )
     add("--emoprefer-vote", action="store_true", help="also report the majority over rounds, orders and models")
+    add(
+        "--emoprefer-fuse",
+        action="store_true",
+        help="also report all judges fused into one, fitted on labels of other clips (docs/weighing.md)",
+    )
+    add(
+        "--emoprefer-fuse-on",
+        metavar="NAME",
+        help="fuse judges by the labels of this data set, and judge the others by that",
+    )
 
 
 def _add_gates(parser: pytest.Parser) -> None:
@@ -187,7 +206,19 @@ def dataset_names(config: pytest.Config) -> tuple[str, ...]:
         if not file.is_file():
             is_folder = "is a folder, and should be the CSV file in it" if file.is_dir() else "doesn't exist"
             raise pytest.UsageError(f"--emoprefer-data {name}={path}: {file} {is_folder}")
+    _check_fusion(config, names)
     return names
+
+
+def _check_fusion(config: pytest.Config, datasets: Sequence[str]) -> None:
+    """Raise UsageError where judges can't be fused as the options say, before anything is asked."""
+    from importlib.util import find_spec
+
+    fuse, on = config.option.emoprefer_fuse, config.option.emoprefer_fuse_on
+    if on and on not in datasets:
+        raise pytest.UsageError(f"--emoprefer-fuse-on {on}: no such data set; there are {', '.join(datasets)}")
+    if (fuse or on) and find_spec("sklearn") is None:
+        raise pytest.UsageError("--emoprefer-fuse needs scikit-learn: pip install 'emoprefer-bench[fuse]'")
 
 
 def recordings(config: pytest.Config) -> Sequence[Recorded]:

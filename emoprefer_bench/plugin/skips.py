@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from emoprefer_bench.cases import BLIND, Case, takes
+from emoprefer_bench.cases import BLIND, LIKELIHOOD, Case, takes
 from emoprefer_bench.engines import gpus
 from emoprefer_bench.plugin.stash import MODELS, settings_of
 
@@ -41,6 +41,9 @@ def lacks(item: pytest.Item, case: Case) -> list[Lack]:
         without = "no blind run of it" if case.variant == BLIND else f"no run of it by {case.modality}"
         reason = f"{case.model} can't judge without {info.needs}, so there is {without}"
         lacking.append(Lack(reason, f"{info.needs}, without which {case.model} can't judge"))
+    if case.prompt == LIKELIHOOD and not (case.sound or case.picture or case.subtitles):
+        reason = f"{case.id} compares texts with the clip and without it, and {case.modality} alone has no clip"
+        lacking.append(Lack(reason, "a clip or what is said in it, without which L1 has nothing to compare"))
     if missing := settings_of(config).sources[case.dataset].missing(media=case.sound or case.picture):
         lacking.append(Lack(missing, f"the data set {case.dataset}: see dataset/README.md"))
     for name, use in (

@@ -44,8 +44,20 @@ class Reported:
         pairs = dataset.pairs if same and dataset else _stand_ins(self.dataset)
         rounds = [
             Round(
-                _readings(of_round["forward"], of_round["forward_provenance"], of_round["forward_reference"]),
-                _readings(of_round["exchanged"], of_round["exchanged_provenance"], of_round["exchanged_reference"]),
+                _readings(
+                    of_round["forward"],
+                    of_round["forward_provenance"],
+                    of_round["forward_reference"],
+                    of_round.get("forward_margin"),
+                    of_round.get("forward_weights"),
+                ),
+                _readings(
+                    of_round["exchanged"],
+                    of_round["exchanged_provenance"],
+                    of_round["exchanged_reference"],
+                    of_round.get("exchanged_margin"),
+                    of_round.get("exchanged_weights"),
+                ),
             )
             for of_round in self.reported["verdicts"]
         ]
@@ -82,10 +94,18 @@ def _case(reported: ScoredCase) -> Case:
 
 
 def _readings(
-    labels: list[Label | None], provenances: list[Provenance | None], references: list[Label | None]
+    labels: list[Label | None],
+    provenances: list[Provenance | None],
+    references: list[Label | None],
+    margins: list[float | None] | None,
+    weights: list[list[float] | None] | None,
 ) -> list[Reading | None]:
-    rows = zip(labels, provenances, references, strict=True)
-    return [Reading(label, how, reference or "same") if how else None for label, how, reference in rows]
+    none: list[None] = [None] * len(labels)
+    rows = zip(labels, provenances, references, margins or none, weights or none, strict=True)
+    return [
+        Reading(label, how, reference or "same", margin, tuple(of_row or ())) if how else None
+        for label, how, reference, margin, of_row in rows
+    ]
 
 
 def _stand_ins(dataset: Described) -> list[Pair]:

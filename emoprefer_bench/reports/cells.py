@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.document.cases import is_control, is_drawn, is_scored
+from emoprefer_bench.document.cases import is_control, is_drawn, is_scored, is_weighed
 from emoprefer_bench.reports import numbers
 
 if TYPE_CHECKING:
@@ -31,13 +31,20 @@ def score(case: ReportedCase, metric: str, *, with_interval: bool = False, with_
     if is_drawn(case) and metric != "answered":
         return numbers.NONE
     if is_scored(case):
-        if case.get("variant") == "orders-vote" and metric in ("swap", "strict_swap"):
+        if by_design(case, metric):
             return "by design"
         return numbers.score(case["scores"][metric], with_interval=with_interval, with_spread=with_spread)
     read = case.get("provenance")
     if metric == "answered" and read and sum(read.values()):
-        return numbers.percent(read.get("parsed", 0) / sum(read.values()))
+        return numbers.percent((read.get("parsed", 0) + read.get("weighed", 0)) / sum(read.values()))
     return numbers.NONE
+
+
+def by_design(case: ReportedCase, metric: str) -> bool:
+    """Whether the score is what it is by how verdicts come about, and so says nothing of the judge."""
+    if case.get("variant") == "orders-vote":
+        return metric in ("swap", "strict_swap")
+    return is_weighed(case) and metric in ("swap", "strict_swap", "first_slot")
 
 
 def _row(case: ReportedCase) -> tuple[str, str | None, str | None]:

@@ -2,7 +2,9 @@
 
 Columns: `dataset`, `case`, `model`, `prompt`, `modality`, `llm`, `variant`, `closed`, `outcome`, `complete`, `rows`,
 `labelled`, `metric`, then fractions: `mean`, `sd` (over rounds, ddof 0), `low` and `high` (95% interval over clips),
-and `rounds` (a value a round, separated by spaces). What is unknown or undefined is empty. A case that failed,
+and `rounds` (a value a round, separated by spaces). Where verdicts were weighed, there are rows for what is said of
+margins, some of which are no fractions: nats for `slot_bias` and `log_loss`, and a correlation for `length`. What is
+unknown or undefined is empty. A case that failed,
 and a vote by lot, has one row, without a metric; cases that did not run have none.
 
 Rows with a `part` are about a part of the rows: `subset:` and its name, with `longer`, the share of verdicts for the
@@ -18,6 +20,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench.document.cases import best_control, is_drawn, is_scored, tabled
+from emoprefer_bench.reports import weighed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +48,7 @@ def _rows(case: ScoredCase) -> Iterable[dict[str, Any]]:
     of_case = _named(case)
     yield from (_score(of_case, metric, score) for metric, score in case["scores"].items())
     if best := best_control(case):
-        more = {"against": best["against"], "p": _number(best["p_two_sided"])}
+        more = {"against": best["against"], "p": number(best["p_two_sided"])}
         yield {**of_case, **_value("gain_waf2", best["difference"], best["interval"]), **more}
     for name, pull in case.get("pulls", {}).items():
         yield {**of_case, **_value(f"pull_{name}", pull["weight"], pull["interval"])}
@@ -61,31 +64,35 @@ def _rows(case: ScoredCase) -> Iterable[dict[str, Any]]:
         yield {**of_part, **_value("strict_acc2", part["acc2"], part["interval"])}
         if "followed" in part:
             yield {**of_part, **_value("followed", part["followed"], part["followed_interval"])}
+    for metric, estimate in weighed.estimates(case).items():
+        yield {**of_case, **_value(metric, estimate["value"], estimate["interval"])}
 
 
 def _score(of_rows: dict[str, Any], metric: str, score: Score) -> dict[str, Any]:
     return {
         **of_rows,
         **_value(metric, score["mean"], score["interval"]),
-        "sd": _number(score["sd"]),
-        "rounds": " ".join(map(_number, score["rounds"])),
+        "sd": number(score["sd"]),
+        "rounds": " ".join(map(number, score["rounds"])),
     }
 
 
 def _value(metric: str, value: float | None, interval: list[float] | None) -> dict[str, str]:
     low, high = interval or (None, None)
-    return {"metric": metric, "mean": _number(value), "low": _number(low), "high": _number(high)}
+    return {"metric": metric, "mean": number(value), "low": number(low), "high": number(high)}
 
 
 def _named(case: ReportedCase) -> dict[str, Any]:
-    return {column: _cell(case.get(column)) for column in OF_CASE} | {"case": _cell(case["id"])}
+    return {column: cell(case.get(column)) for column in OF_CASE} | {"case": cell(case["id"])}
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A number with ten digits; nothing for none."""
     return "" if value is None else f"{value:.10g}"
 
 
-def _cell(value: Any) -> Any:  # noqa: ANN401  # a cell is whatever the case says
+def cell(value: Any) -> Any:  # noqa: ANN401  # a cell is whatever the case says
+    """A value as a cell that no spreadsheet takes for a formula."""
     if isinstance(value, bool):
         return str(value).lower()
     # A spreadsheet takes a text that begins like a formula for one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.cases import BLIND, MISMATCHED, PICTURE_ALONE, SOUND_ALONE, SUBTITLE
+from emoprefer_bench.cases import BLIND, MISMATCHED, OTHER_BASE, PICTURE_ALONE, SOUND_ALONE, SUBTITLE, UNQUOTED
 from emoprefer_bench.document.cases import best_control, is_control, is_scored
 from emoprefer_bench.reports.doubts import pull
 from emoprefer_bench.reports.grids import grid
@@ -111,12 +111,26 @@ def _goes_by(verdicts: dict[str, str]) -> str:
     return "goes by what it hears and what it sees: it needs both"
 
 
+def against_judges(cases: Sequence[ReportedCase], metric: str = "waf2") -> list[str]:
+    """For each case of fused judges one line: whether it beats the best of them, which these very rows chose."""
+    return [
+        f"{case['id']} {_verdict(judge)} {judge['against']}, the best of its judges: {_difference(judge)}"
+        for case in cases
+        for judge in _comparisons(case, "judge", metric)
+        if judge["difference"] is not None
+    ]
+
+
 def _taken(variant: str, case: ReportedCase) -> str:
     """What a variant's judge does not get of its own row."""
     subtitle = " and subtitle" if (case["modality"] or "").endswith(SUBTITLE) else ""
     without = {SOUND_ALONE: "without picture", PICTURE_ALONE: "without sound"}
     if variant == MISMATCHED:
         return f"with another row's clip{subtitle}"
+    without |= {
+        OTHER_BASE: f"against another row's clip{subtitle}, not against none",
+        UNQUOTED: "with nothing in quotation marks",
+    }
     return without.get(variant) or f"without clip{subtitle}"
 
 

@@ -11,7 +11,7 @@ from emoprefer_bench.errors import EmopreferError
 if TYPE_CHECKING:
     from emoprefer_bench.document.types import Document
 
-FORMS = ("html", "markdown", "latex", "csv")
+FORMS = ("html", "markdown", "latex", "csv", "verdicts")
 
 
 class FormError(EmopreferError):
@@ -25,6 +25,7 @@ def write(document: Document, wanted: dict[str, Path], transcripts: Path) -> lis
         "markdown": lambda _: _text("markdown", document),
         "latex": lambda _: _text("latex", document),
         "csv": lambda _: _text("csv_table", document),
+        "verdicts": lambda _: _text("csv_verdicts", document),
     }
     for name, path in wanted.items():
         try:

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.document.cases import is_control, scored, tabled, waf2
+from emoprefer_bench.document.cases import is_control, is_weighed, scored, tabled, waf2
 from emoprefer_bench.reports import cells, doubts, findings, numbers
 
 if TYPE_CHECKING:
@@ -76,14 +76,14 @@ def _part(part: doubts.Table) -> str:
 def paper_rows(document: Document, dataset: str) -> list[str]:
     """The rows of the paper's table: open models by rising two-class WAF, a rule, closed ones (case["closed"]).
 
-    Controls, variants, votes, incomplete and failed cases have none, nor have cases without labels. A model that was
-    asked by several modalities, or judged by several text LLMs, has a row for each; a text LLM that is not the paper's
-    is named. Where two prompts are equally good, the first is shown.
+    Controls, variants, votes, what was weighed, incomplete and failed cases have none, nor have cases without labels.
+    A model that was asked by several modalities, or judged by several text LLMs, has a row for each; a text LLM that is
+    not the paper's is named. Where two prompts are equally good, the first is shown.
     """
     best: dict[tuple[str, str | None, str | None], ScoredCase] = {}
     for case in sorted(scored(document, dataset), key=lambda case: case["prompt"] or ""):
         judge = (case["model"], case["modality"], _other_llm(case))
-        judges = not is_control(case) and not case.get("variant")
+        judges = not is_control(case) and not case.get("variant") and not is_weighed(case)
         if not judges or not case["complete"] or case["scores"]["waf2"]["mean"] is None:
             continue
         if judge not in best or waf2(case) > waf2(best[judge]):

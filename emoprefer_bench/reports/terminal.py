@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from emoprefer_bench.document.cases import is_control, is_scored, tabled
 from emoprefer_bench.printable import printable
-from emoprefer_bench.reports import cells, doubts, findings, grids, numbers
+from emoprefer_bench.reports import cells, doubts, findings, grids, numbers, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +51,10 @@ def render(document: Document, *, verbosity: int = 0, width: int = grids.WIDTH, 
         of_dataset = tabled(document, name)
         warnings = [f"warning: {sentence}" for sentence in dataset.get("warnings", ())]
         blocks += ["\n".join([cells.about(name, dataset), *warnings]), *_tables(of_dataset, verbosity, width)]
-        blocks += ["\n".join(findings.against_controls(of_dataset) + findings.audit(of_dataset))]
+        beside = (findings.against_controls, findings.audit, findings.against_judges)
+        blocks += ["\n".join(line for against in beside for line in against(of_dataset))]
         blocks += ["\n".join(findings.ceiling(dataset)), "\n".join(findings.pulled(of_dataset))]
+        blocks += ["\n".join(weighed.sentences(of_dataset))] if verbosity >= 0 else []
         blocks += _parts(of_dataset, verbosity, width)
     blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []
     blocks += _costs(document["cases"]) if verbosity > 0 else []

@@ -2,16 +2,20 @@
 
 The model is Bradley-Terry with ties after Davidson (JASA 65, 1970), fitted by the method of Newman (JMLR 24, 2023) in
 the library evalica: writer i is preferred to j with odds s_i to s_j, and a tie weighs in proportion to sqrt(s_i s_j).
+
+A judge that weighs by L1 gives each text a score of its own, too, whatever it is paired with. By these a writer stands
+as high as its texts are above the others on the same clips: least squares with an effect for each writer and each clip.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from emoprefer_bench.cases import LIKELIHOOD
 from emoprefer_bench.document.rows import clip_of
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import LABELS, Label, row_of
@@ -47,6 +51,14 @@ class Match(NamedTuple):
     verdict: Label
 
 
+class Weight(NamedTuple):
+    """The score of a writer's text about a clip, in nats a token (L1)."""
+
+    clip: str
+    writer: str
+    score: float
+
+
 class Estimate(NamedTuple):
     """A value and its 95% interval over clips: quantiles of the bootstrap.
 
@@ -63,7 +75,8 @@ class Estimate(NamedTuple):
 class Ranking:
     """How the writers stand with people or with a judge.
 
-    `strengths` are natural logarithms with mean 0, strongest first: a difference of 0.7 is odds of 2 to 1. `kendall`
+    `strengths` are natural logarithms with mean 0, strongest first: a difference of 0.7 is odds of 2 to 1, or with
+    `scores` one of 0.7 nats a token. There, `comparisons` are texts. `kendall`
     (tau-b) and `spearman` compare the order with that of people; None for people themselves.
     """
 
@@ -72,6 +85,7 @@ class Ranking:
     strengths: dict[str, Estimate]
     kendall: Estimate | None = None
     spearman: Estimate | None = None
+    scores: bool = False
 
 
 def writers_in(transcript: Path, rows: int) -> list[Writers | None]:
@@ -101,17 +115,38 @@ def of_judge(case: ScoredCase, keys: Sequence[str], writers: Sequence[Writers | 
     return matches
 
 
+def of_scores(case: ScoredCase, keys: Sequence[str], writers: Sequence[Writers | None]) -> list[Weight]:
+    """The scores of a case that was weighed by L1, each text of a clip once; none of any other case."""
+    weights = case["verdicts"][0].get("forward_weights") if case["prompt"] == LIKELIHOOD else None
+    rows = zip(keys, writers, weights or [], strict=True) if weights else ()
+    return list(
+        dict.fromkeys(
+            Weight(clip_of(key), writer, score)
+            for key, names, scores in rows
+            if names and scores and names[0] != names[1]
+            for writer, score in zip(names, scores, strict=True)
+        )
+    )
+
+
 def rank_dataset(
     dataset: Dataset, cases: Sequence[ScoredCase], writers: Sequence[Writers | None], draws: int = DRAWS
 ) -> list[Ranking]:
     """Rank the `writers` of a data set's rows by its labels and by each of the cases on it, as `rank` does."""
     people = of_people(dataset["labels"], dataset["keys"], writers)
-    return rank(people, {case["id"]: of_judge(case, dataset["keys"], writers) for case in cases}, draws)
+    scores = {case["id"]: of_scores(case, dataset["keys"], writers) for case in cases}
+    return rank(people, {case["id"]: of_judge(case, dataset["keys"], writers) for case in cases}, draws, scores)
 
 
-def rank(people: Sequence[Match], judges: Mapping[str, Sequence[Match]], draws: int = DRAWS) -> list[Ranking]:
-    """Rank by people, then by each judge. Intervals come from drawing clips, the same draws for all, seeded.
+def rank(
+    people: Sequence[Match],
+    judges: Mapping[str, Sequence[Match]],
+    draws: int = DRAWS,
+    scores: Mapping[str, Sequence[Weight]] | None = None,
+) -> list[Ranking]:
+    """Rank by people, then by each judge, and by the `scores` of those who give any.
 
+    Intervals come from drawing clips, the same draws for all, seeded. The scores are of texts that judges compared.
     Raises RankingError without any comparison by people, and where evalica is not installed.
     """
     if not people:
@@ -128,6 +163,11 @@ def rank(people: Sequence[Match], judges: Mapping[str, Sequence[Match]], draws: 
             by_judge = _strengths(comparisons, writers, clips, times)
             agreement = _estimate(kendall(by_people, by_judge)), _estimate(spearman(by_people, by_judge))
             rankings.append(_ranking(name, comparisons, writers, by_judge, *agreement))
+        if weights := (scores or {}).get(name):
+            by_score = _heights(weights, writers, clips, times)
+            agreement = _estimate(kendall(by_people, by_score)), _estimate(spearman(by_people, by_score))
+            ranking = _ranking(f"{name}, by score", weights, writers, by_score, *agreement)
+            rankings.append(replace(ranking, scores=True))
     return rankings
 
 
@@ -150,11 +190,16 @@ def _cosine(first: Floats, second: Floats) -> Floats:
 
 
 def _ranking(
-    name: str, comparisons: Sequence[Match], writers: list[str], strengths: Floats, *agreement: Estimate
+    name: str,
+    comparisons: Sequence[Match | Weight],
+    writers: list[str],
+    strengths: Floats,
+    kendalls: Estimate | None = None,
+    spearmans: Estimate | None = None,
 ) -> Ranking:
     estimates = {writer: _estimate(strengths[:, column]) for column, writer in enumerate(writers)}
     strongest_first = dict(sorted(estimates.items(), key=lambda item: -item[1].value))
-    return Ranking(name, len(comparisons), strongest_first, *agreement)
+    return Ranking(name, len(comparisons), strongest_first, kendalls, spearmans)
 
 
 def _strengths(
@@ -170,6 +215,21 @@ def _strengths(
         1,
     )
     return np.array([_fit(list(cells), weights, writers) for weights in times @ by_clip])
+
+
+def _heights(weights: Sequence[Weight], writers: list[str], clips: list[str], times: NDArray[np.float64]) -> Floats:
+    """The writers' effects beside the clips', for each row of `times` (draws, clips): (draws, writers), mean 0."""
+    code, place = ({name: number for number, name in enumerate(names)} for names in (writers, clips))
+    normal, right = np.zeros((len(clips), len(writers), len(writers))), np.zeros((len(clips), len(writers)))
+    for clip in {weight.clip for weight in weights}:
+        of_clip = [weight for weight in weights if weight.clip == clip]
+        design = np.zeros((len(of_clip), len(writers)))
+        design[np.arange(len(of_clip)), [code[weight.writer] for weight in of_clip]] = 1
+        design -= design.mean(0)
+        normal[place[clip]] = design.T @ design
+        right[place[clip]] = design.T @ np.array([weight.score for weight in of_clip])
+    heights = [np.linalg.lstsq(np.tensordot(drawn, normal, 1), drawn @ right, rcond=None)[0] for drawn in times]
+    return np.array([height - height.mean() for height in heights])
 
 
 def _fit(cells: list[tuple[str, str, Label]], weights: Floats, writers: list[str]) -> Floats:

@@ -79,7 +79,7 @@ class DropTest(TypedDict):
     outcome: Literal["pass", "fail", "inconclusive"]
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
+def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
     """Wilson's score interval of a share of independent trials; None without any (Wilson, JASA 22, 1927)."""
     if n == 0:
         return None

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from emoprefer_bench.document.cases import ended, is_fitted, result
+from emoprefer_bench.document.cases import ended, is_fitted, is_weighed, result
 from emoprefer_bench.pairs import EXCHANGED, LABELS
 from emoprefer_bench.scoring import case, slices
 from emoprefer_bench.scoring.comparisons import Rows, rounds_of
@@ -35,14 +35,15 @@ def cases_of(cases: Iterable[ScoredCase], datasets: Mapping[str, Dataset]) -> li
     """Every vote that the complete cases of a report give: over rounds where there are several, orders, and judges.
 
     Only judges vote: no controls, no variants. Judges vote together on a data set, prompt by prompt and by modality.
+    What was weighed is the same in every round and both orders, and needs no vote over these.
     """
     voters = [voter for voter in cases if voter["complete"] and not voter.get("variant") and not _only_reads(voter)]
     together: dict[tuple[str | None, ...], list[ScoredCase]] = defaultdict(list)
     for voter in voters:
         together[voter["dataset"], voter["prompt"], voter["modality"]].append(voter)
     return [
-        *(_over_rounds(voter, datasets) for voter in voters if len(voter["verdicts"]) > 1),
-        *(_over_orders(voter, datasets) for voter in voters),
+        *(_over_rounds(voter, datasets) for voter in voters if len(voter["verdicts"]) > 1 and not is_weighed(voter)),
+        *(_over_orders(voter, datasets) for voter in voters if not is_weighed(voter)),
         *(_over_models(judges, datasets) for judges in together.values() if len(judges) > 1),
     ]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emoprefer_bench.cases import BLIND, Case
 from emoprefer_bench.pairs import Answer, Clip, Pair, Question
-from emoprefer_bench.prompts import PromptPack, flattened
+from emoprefer_bench.prompts import PromptPack, flattened, folded
 from emoprefer_bench.trial.desk import Desk
 from emoprefer_bench.trial.held import HeldClip
 from emoprefer_bench.trial.seats import NotLoadedError, Seat
@@ -36,6 +37,22 @@ class Asking:
         before = "" if subtitle is None else pack.render("subtitle", subtitle=subtitle)
         return await self._ask(self.desk.judge, template, before + pack.render(template, **values), pair.clip)
 
+    async def weigh(
+        self, template: str, pair: Pair, texts: Sequence[str], *, unseen: bool = False, **values: str
+    ) -> Answer:
+        """Ask the judge how likely some texts are as its answer about the clip, or without clip and subtitle.
+
+        Where the case has another clip for its base, that one takes the place of none.
+        """
+        judge, base = self.desk.judge, self.tally.bases.get(pair.clip.name)
+        if unseen and base:
+            pair, unseen = replace(pair, clip=base), False
+        pack, subtitle = self._pack(judge), None if unseen else self._subtitle(pair)
+        before = "" if subtitle is None else pack.render("subtitle", subtitle=subtitle)
+        score = tuple(folded(text) if pack.whitespace == "fold" else text for text in texts)
+        prompt = before + pack.render(template, **values)
+        return await self._ask(judge, template, prompt, None if unseen else pair.clip, score=score)
+
     async def llm(self, template: str, **values: str) -> Answer:
         """Ask the text LLM."""
         assert self._case.llm is not None
@@ -55,16 +72,18 @@ class Asking:
             raise NotLoadedError(seat)  # only its engine can tell, and there may be no room for it now
         media = self._case.media if clip else "text"
         unseen = self._case.variant == BLIND or (media == "text" and prompt is not None)
+        drawn = "score" not in given
         question = Question(
             engine=await seat.identity(),
             prompt=prompt,
             modality=media,
-            sampling=seat.engine.sampling,
+            sampling=seat.engine.sampling if drawn else None,
             clip=None if unseen else clip,
-            round=0 if seat.engine.sampling.greedy else self.round,
+            round=self.round if drawn and not seat.engine.sampling.greedy else 0,
             **given,
         )
-        answer = await self.desk.ask(seat, question, self.held, self.tally)
+        held = self.held if clip is None or clip.name == self.held.clip.name else self.held.beside(clip)
+        answer = await self.desk.ask(seat, question, held, self.tally)
         self.steps.append(Step(template, answer, question.score or ()))
         self.answers.append((question.clip is not None, answer))
         return answer

@@ -22,6 +22,11 @@ class HeldClip:
         self.place = place
         self._decoders = decoders
         self._decoded: dict[tuple[MediaPlan, bool, bool], asyncio.Task[dict[str, Any]]] = {}
+        self._beside: dict[Clip, HeldClip] = {}
+
+    def beside(self, clip: Clip) -> HeldClip:
+        """Another clip that is asked about while this one is open, and no longer."""
+        return self._beside.setdefault(clip, HeldClip(clip, self._decoders, self.place))
 
     async def fields(self, plan: MediaPlan | None, times: Times, *, picture: bool, sound: bool) -> dict[str, Any]:
         """The clip as the protocol describes it; decoded where a plan says how, at the cost of who asks first.
@@ -47,6 +52,8 @@ class HeldClip:
 
     def release(self) -> None:
         """Remove the decoded arrays from the disk."""
+        for other in self._beside.values():
+            other.release()
         for task in self._decoded.values():
             if not task.cancel() and not task.cancelled() and not task.exception():
                 for path in saved(task.result()):

@@ -24,7 +24,7 @@ from emoprefer_bench.trial.store import Store
 from emoprefer_bench.trial.strategies import STRATEGIES, UnusableAnswerError
 from emoprefer_bench.trial.tally import Tally
 from emoprefer_bench.trial.transcripts import Transcripts
-from emoprefer_bench.verdicts import read
+from emoprefer_bench.verdicts import Reading, read
 
 MOST_CLIPS = 64
 AHEAD = 2  # verdicts worked on for each question the engine wants in flight: enough to decode ahead of it
@@ -182,7 +182,7 @@ class Runner:
             self._freed.set()
         for of_media, used in asking.answers:
             tally.count(used, with_media=of_media)
-        reading = work.slot[work.row] = read(answer)
+        reading = work.slot[work.row] = answer if isinstance(answer, Reading) else read(answer)
         if not tally.again:
             self._transcripts.write(
                 tally.case, work.row, work.round, work.pair, asking.steps, reading, exchanged=work.exchanged

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.media.plan import UNDECODABLE
-from emoprefer_bench.pairs import Answer, Pair
+from emoprefer_bench.pairs import Answer, Clip, Pair
 from emoprefer_bench.trial.times import Times
 from emoprefer_bench.verdicts import Round
 
@@ -40,6 +40,7 @@ class Tally:
     """What a case has gathered so far. `pairs` are in row order; `failure` is why the case can't go on.
 
     `unable` is why its judge can't be asked what the case asks, which makes the case a skip, not a failure.
+    `bases` has for each clip, by its name, the clip that stands in for none where L1 is to weigh without it.
     `again` is a tally of questions that are asked once more, whatever is stored, to see whether the answers change.
     `durable` says whether answers are kept for the next run. `looks_at` are the media that a judge opens itself,
     where it is a function.
@@ -53,6 +54,7 @@ class Tally:
     again: bool = False
     durable: bool = True
     looks_at: frozenset[str] | None = None
+    bases: dict[str, Clip] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
     used: int = 0
     tokens: Counter[str] = field(default_factory=Counter)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.cases import MEDIA, MISMATCHED, Case
+from emoprefer_bench.cases import MEDIA, MISMATCHED, OTHER_BASE, UNQUOTED, Case
 from emoprefer_bench.data.datasets import Dataset, DatasetError, Source, read
 from emoprefer_bench.engines.engine import Engine
 from emoprefer_bench.engines.served import bounded
@@ -24,7 +24,7 @@ from emoprefer_bench.trial.seats import Seat
 from emoprefer_bench.trial.store import Store, StoreError
 from emoprefer_bench.trial.tally import FailureBound, Tally
 from emoprefer_bench.trial.transcripts import Transcripts
-from emoprefer_bench.trial.variants import mismatched
+from emoprefer_bench.trial.variants import mismatched, others, unquoted
 
 if TYPE_CHECKING:
     from emoprefer_bench.document.types import Engine as Described
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 TICK = 0.5  # seconds between two looks at how far it has come
 NOTES_SHOWN = 10
+CHANGED = {MISMATCHED: mismatched, UNQUOTED: unquoted}
 
 
 @dataclass(frozen=True)
@@ -212,14 +213,17 @@ class Trial:
                 self._prepare(case, dataset)
 
     def _prepare(self, case: Case, dataset: Dataset) -> None:
-        pairs = mismatched(dataset.pairs) if case.variant == MISMATCHED else dataset.pairs
+        pairs = CHANGED[case.variant](dataset.pairs) if case.variant in CHANGED else dataset.pairs
         tally = self._tallies[case.id] = Tally.empty(case, pairs, self._settings.rounds)
         tally.bound = self._settings.failures
         tally.durable = all(self._engines[name].durable for name in (case.model, case.llm) if name)
         judge = self._engines[case.model]
         if hasattr(judge, "looks_at"):  # a function
             tally.looks_at = frozenset(MEDIA[judge.looks_at or "text"])
-        if case.variant == MISMATCHED and pairs == dataset.pairs:
+        if case.variant == OTHER_BASE:
+            tally.bases = others(pairs)
+        alone = len({pair.clip.name for pair in pairs}) == 1
+        if alone and case.variant in (MISMATCHED, OTHER_BASE):
             tally.failure = f"data set {dataset.name} has one clip alone, so there is no other to show ({case.id})"
         if self._settings.noise and case.variant is None:
             self._again[case.id] = noise.tally_again(tally, self._settings.noise)

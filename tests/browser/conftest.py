@@ -10,9 +10,11 @@ import pytest
 from playwright.sync_api import sync_playwright
 from support import documents
 from support.runs import a_hostile_run, a_run, golden, prefers_longer, some_pairs, told
+from support.weighed import rows, weighing, world
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.reports import html
+from emoprefer_bench.scoring import fusion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,6 +85,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     runs = {"plain": a_run(folder / "plain"), "hostile": a_hostile_run(folder / "hostile")}
     rounds = {Case("judge", "S2", "toy", "video"): prefers_longer}
     runs["rounds"] = told(folder / "rounds", some_pairs(4), rounds, rounds=2)
+    labels, margins = world(0, noise=1)
+    dataset = rows("toy", labels)
+    judges = [weighing(f"judge{number}", dataset, column) for number, column in enumerate(margins)]
+    fused, _ = fusion.cases_of(judges, {"toy": dataset.described()})
+    runs["weighed"] = documents.report([*judges, *fused], dataset)
     for name, document in runs.items():
         html.write(document, folder / f"{name}.html", folder / name / "transcripts")
     html.write(golden(), folder / "golden.html")

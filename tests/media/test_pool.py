@@ -59,6 +59,20 @@ def test_a_clip_is_decoded_once_for_all_who_want_it_and_removed_when_released(tm
     assert not any(one.seconds["decoding"] for one in times[1:])
 
 
+def test_a_clip_beside_another_is_released_with_it(tmp_path):
+    """It is decoded once, however often it is asked for, and what it left on the disk goes when the other goes."""
+
+    async def use(decoders):
+        held, other = HeldClip(clip(tmp_path, "c"), decoders, 0), clip(tmp_path, "d")
+        fields = await held.beside(other).fields(PLAN, Times(), picture=True, sound=True)
+        again = await held.beside(other).fields(PLAN, Times(), picture=True, sound=True)
+        there = saved(fields)
+        held.release()
+        return decoders.decoded, fields["name"], fields == again, there, saved(fields)
+
+    assert with_decoders(tmp_path, use) == (1, "d", True, [True, True], [False, False])
+
+
 def test_an_engine_without_a_plan_gets_the_paths_alone(tmp_path):
     """No process is started for it."""
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 from support.documents import case, report, toy_pairs
+from support.weighed import rows, weighing
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.data.datasets import Dataset
@@ -177,3 +178,34 @@ def test_without_writers_there_is_nothing_to_rank():
     """The message says where writers would stand."""
     with pytest.raises(RankingError, match="columns model1 and model2"):
         rank([], {})
+
+
+def test_writers_are_ranked_by_the_scores_of_their_texts():
+    """Whatever the clips add: writers stand as far apart as their texts do on the same clips."""
+    rng = np.random.default_rng(0)
+    height = {"w0": 0.4, "w1": 0.1, "w2": -0.5}
+    dataset, written, weights = _weighed_texts(rng, height)
+    judge = weighing("judge", dataset, [first - second for first, second in weights])
+    judge["verdicts"][0]["forward_weights"] = [list(scores) for scores in weights]
+    rankings = rank_dataset(dataset.described(), [judge], written, draws=50)
+    assert [ranking.name for ranking in rankings] == ["people", "judge-L1-toy", "judge-L1-toy, by score"]
+    _, by_verdict, by_score = rankings
+    assert list(by_score.strengths) == ["w0", "w1", "w2"]
+    for writer, estimate in by_score.strengths.items():
+        assert estimate.value == pytest.approx(height[writer], abs=0.05)
+        assert estimate.low < height[writer] < estimate.high
+    assert by_score.kendall.value == 1.0
+    assert (by_score.scores, by_verdict.scores, by_verdict.comparisons) == (True, False, 240)
+
+
+def _weighed_texts(rng, height):
+    """60 clips with two rows each, of any two of the writers, and what a judge gives each text."""
+    written, weights, labels = [], [], []
+    for _ in range(60):
+        clip = rng.normal() * 3
+        for _ in range(2):
+            first, second = rng.permutation(list(height))[:2]
+            written.append((str(first), str(second)))
+            weights.append(tuple(clip + height[writer] + rng.normal() / 10 for writer in (first, second)))
+            labels.append("a1" if (height[first] > height[second]) == (rng.random() < 0.85) else "a2")
+    return rows("toy", labels), written, weights

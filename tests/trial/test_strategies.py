@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from emoprefer_bench.cases import DIRECT
-from emoprefer_bench.pairs import Answer
+from emoprefer_bench.pairs import LABELS, Answer
 from emoprefer_bench.trial.strategies import STRATEGIES, USES_LLM, UnusableAnswerError
+from emoprefer_bench.verdicts import Reading
 
 
 class Asked:
@@ -19,6 +20,16 @@ class Asked:
     async def judge(self, template, pair, **values):
         """As the judge."""
         return self._answer("judge", template, values)
+
+    async def weigh(self, template, pair, texts, *, unseen=False, **values):
+        """As a judge that weighs: what each text weighs, a number for each of its tokens."""
+        self.noted.append(("weigh", template, {"texts": tuple(texts), "unseen": unseen, **values}))
+        known = self.answers.get(template, lambda *_: (-1.0,))
+        return (
+            known
+            if isinstance(known, Answer)
+            else Answer("", logprobs=tuple(known(text, unseen, values) for text in texts))
+        )
 
     async def llm(self, template, **values):
         """As the text LLM."""
@@ -96,3 +107,84 @@ def test_all_that_use_the_llm_are_known_to(pairs):
     """Otherwise a lease would lack its GPU."""
     using = {name for name in STRATEGIES if any(who == "llm" for who, _, _ in go(name, pairs[0])[1])}
     assert using == USES_LLM
+
+
+def test_l1_weighs_each_text_alone_with_and_without_the_clip(pairs):
+    """The mean over tokens of what the clip adds; how many tokens a text has counts for nothing."""
+    pair = pairs[0]
+    weight = {
+        (pair.a1, False): (-1.0, -3.0),
+        (pair.a1, True): (-2.0, -4.0),
+        (pair.a2, False): (-1.0,) * 3,
+        (pair.a2, True): (-1.5,) * 3,
+    }
+    reading, noted = go("L1", pair, describe=lambda text, unseen, _: weight[text, unseen])
+    assert reading == Reading("a1", "weighed", "a1", 0.5, (1.0, 0.5))
+    assert [(who, template, values["texts"], values["unseen"]) for who, template, values in noted] == [
+        ("weigh", "describe", (text,), unseen) for text in (pair.a1, pair.a2) for unseen in (False, True)
+    ]
+
+
+def test_l1_is_the_same_negated_on_the_exchanged_pair(pairs):
+    """To the bit, so that its verdicts swap with the texts."""
+    by_length = lambda text, unseen, _: (-len(text) / 7, -0.1 if unseen else -0.3)  # noqa: E731
+    forward, exchanged = (go("L1", pair, describe=by_length)[0] for pair in (pairs[0], pairs[0].swapped()))
+    assert forward.margin == -exchanged.margin
+    assert forward.weights == exchanged.weights[::-1]
+
+
+def test_a_clip_that_adds_nothing_is_a_tie(pairs):
+    """Exactly 0, and no other margin is: `same`."""
+    assert go("L1", pairs[0], describe=lambda text, unseen, _: (-1.1, -0.7))[0].label == "same"
+    almost = go(
+        "L1", pairs[0], describe=lambda text, unseen, _: (-1.1, -0.7 + 1e-15 * (text == pairs[0].a1 and not unseen))
+    )
+    assert almost[0].label == "a1"
+
+
+def slotted(pair, *, better, bias):
+    """The words of a judge that prefers a text by `better` nats, and the first slot by `bias`."""
+
+    def words(text, unseen, values):
+        first = (better if values["a1"] == pair.a1 else -better) / 2 + bias / 2
+        return {"a1": (-2.0, first - 1), "a2": (-2.0, -first - 1), "same": (-5.0,)}[text]
+
+    return words
+
+
+def test_p1_asks_both_orders_and_takes_the_slot_out(pairs):
+    """A bias of two nats for the first slot moves no margin; it stays in the weights of each order."""
+    pair = pairs[0]
+    for ordered, margin in ((pair, 0.3), (pair.swapped(), -0.3)):
+        reading, noted = go("P1", ordered, judge=slotted(pair, better=0.3, bias=2.0))
+        assert reading.margin == pytest.approx(margin)
+        assert reading.label == ("a1" if margin > 0 else "a2")
+        assert reading.weights[0] - reading.weights[1] == pytest.approx(margin + 2)
+        texts = {"texts": LABELS, "unseen": False}
+        assert noted == [
+            ("weigh", "judge", {**texts, "a1": each.a1, "a2": each.a2}) for each in (ordered, ordered.swapped())
+        ]
+
+
+def test_p1_is_the_same_negated_on_the_exchanged_pair(pairs):
+    """To the bit."""
+    words = slotted(pairs[0], better=0.1, bias=1 / 3)
+    forward, exchanged = (go("P1", pair, judge=words)[0] for pair in (pairs[0], pairs[0].swapped()))
+    assert forward.margin == -exchanged.margin
+
+
+@pytest.mark.parametrize("name", ["L1", "P1"])
+def test_what_was_only_bounded_is_no_verdict(pairs, name):
+    """A server that doesn't list a word says that it is rare, and not how rare."""
+    bounded = lambda text, unseen, _: None if text in ("a1", pairs[0].a1) else (-1.0,)  # noqa: E731
+    reading, _ = go(name, pairs[0], describe=bounded, judge=bounded)
+    assert (reading.label, reading.provenance, reading.margin) == (None, "ambiguous", None)
+
+
+@pytest.mark.parametrize("name", ["L1", "P1"])
+def test_a_weighing_question_that_failed_ends_the_strategy(pairs, name):
+    """Its answer is the verdict's, as with a step of S2-S4."""
+    failed = Answer("out of memory", "error")
+    with pytest.raises(UnusableAnswerError) as ended:
+        go(name, pairs[0], describe=failed, judge=failed)
+    assert ended.value.answer is failed

@@ -6,10 +6,10 @@ import pytest
 from support.documents import case, report, toy_pairs
 from support.media_files import make_wav
 
-from emoprefer_bench.cases import BLIND, MISMATCHED, Case
+from emoprefer_bench.cases import BLIND, MISMATCHED, OTHER_BASE, PICTURE_ALONE, SOUND_ALONE, UNQUOTED, Case
 from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.scoring.comparisons import with_variants
-from emoprefer_bench.trial.variants import mismatched, variants_of
+from emoprefer_bench.trial.variants import mismatched, others, unquoted, variants_of
 
 CONFTEST = """
 import emoprefer_bench
@@ -162,3 +162,43 @@ def test_a_variant_without_its_judge_or_not_complete_is_compared_with_nothing():
     with_variants(cases, datasets)
     found = [one for one in report(cases, Dataset("toy", pairs))["cases"][0]["comparisons"] if one["kind"] == "variant"]
     assert {(one["against"], one["difference"], one["p_two_sided"]) for one in found} == {(MISMATCHED, 0.0, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("modality", "variants"),
+    [
+        ("audiovideo", [MISMATCHED, SOUND_ALONE, PICTURE_ALONE, OTHER_BASE, UNQUOTED]),
+        ("text+subtitle", [OTHER_BASE, UNQUOTED]),
+        ("text", []),
+    ],
+)
+def test_a_likelihood_is_audited_by_its_base_and_its_texts(modality, variants):
+    """It is with and without the clip already, so that it is never blind; P1 is audited as S1 is."""
+    assert [variant.variant for variant in variants_of(Case("m", "L1", "toy", modality))] == variants
+    shown = [BLIND, MISMATCHED, SOUND_ALONE, PICTURE_ALONE] if modality == "audiovideo" else []
+    assert [variant.variant for variant in variants_of(Case("m", "P1", "toy", modality))] == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "blank"),
+    [
+        ('He says "no", and "never".', "He says something, and something."),
+        ("He says \u201cno\u201d and \u00abnon\u00bb.", "He says something and something."),
+        ("Er sagt \u201enein\u201c.", "Er sagt something."),
+        ("\u4ed6\u8bf4\u300c\u4e0d\u300d", "\u4ed6\u8bf4something"),
+        ("It's what he doesn't say.", "It's what he doesn't say."),
+        ('A mark " alone', 'A mark " alone'),
+    ],
+)
+def test_what_is_quoted_is_taken_out(text, blank):
+    """In both texts, by whatever marks; an apostrophe is none."""
+    (pair,) = toy_pairs(["a1"])
+    (found,) = unquoted([replace(pair, a1=text, a2=text)])
+    assert (found.a1, found.a2) == (blank, blank)
+    assert found.clip == pair.clip
+
+
+def test_every_clip_has_another_for_its_base():
+    """The one by which it is mismatched."""
+    pairs = toy_pairs(["a1"] * 6)
+    assert [others(pairs)[pair.clip.name] for pair in pairs] == [pair.clip for pair in mismatched(pairs)]

@@ -1,7 +1,7 @@
 // How judges err: label by verdict, verdict by verdict on the exchanged pair, how answers were read, slices.
 
 const VERDICTS = ["a1", "a2", "same", "unread"];
-const HOW = ["parsed", "ambiguous", "truncated", "refused", "empty", "error"];
+const HOW = ["parsed", "ambiguous", "truncated", "refused", "empty", "error", "weighed"];
 const bestCase = (report) => {
   const plain = (one) => 2 * !isControl(one) + (one.complete && !one.variant);
   const having = report.cases.filter((one) => one.confusion);
@@ -133,7 +133,7 @@ const WITH_INTERVAL = (share, interval) => number([percent(share), el("small", {
 function biasTable(cases) {
   const noisy = cases.some((one) => one.noise);
   const rows = cases
-    .filter((one) => one.bias)
+    .filter((one) => one.bias && !isWeighed(one))
     .map(({ bias, ...one }) =>
       [
         judge(one),

@@ -15,6 +15,7 @@ const EVERYTHING = {
   people: ANY,
   other: ANY,
   search: "",
+  sort: ANY,
 };
 
 /** The packs in turn: JSON, deflated, in base64. Each is dropped once read, for it is large. */
@@ -47,7 +48,7 @@ function chosen(pairs, report, filter) {
   const judged = [filter.forward, filter.exchanged, filter.how, filter.order, filter.people, filter.other].some(
     Boolean,
   );
-  return rows.keys
+  const left = rows.keys
     .map((_, row) => row)
     .filter(
       (row) =>
@@ -55,6 +56,21 @@ function chosen(pairs, report, filter) {
         (!found || found(row)) &&
         (!judged || among.some((one) => fits(filter, one, row, rows.labels[row], other))),
     );
+  return sorted(left, marginsOf(pairs, filter.judge), filter.sort);
+}
+
+const marginsOf = (pairs, judge) => pairs.cases[judge]?.[0].forward.margins ?? null;
+const SORTS = {
+  surest: ["greatest margin first", (margin) => -Math.abs(margin)],
+  unsure: ["smallest margin first", (margin) => Math.abs(margin)],
+  first: ["from a1 to a2", (margin) => -margin],
+};
+
+/** Rows by their margins, those without one last. */
+function sorted(rows, margins, by) {
+  if (!margins || !SORTS[by]) return rows;
+  const place = (row) => (margins[row] === null ? Infinity : SORTS[by][1](margins[row]));
+  return rows.toSorted((one, other) => place(one) - place(other) || one - other);
 }
 
 function fits(filter, one, row, label, other) {
@@ -138,6 +154,13 @@ function filterForm(report, pairs, filter, changed) {
       "Answer was",
       pairs.provenances.map((how, i) => [String(i), how]).filter(([code]) => present.has(code)),
     ),
+    marginsOf(pairs, filter.judge) &&
+      choice(
+        "Order of pairs",
+        [[ANY, "as in the data set"], ...Object.entries(SORTS).map(([key, [words]]) => [key, words])],
+        filter.sort,
+        (sort) => changed({ sort }),
+      ),
     labelled("Search", box),
     el("button", { type: "button", class: "quiet", click: () => changed(EVERYTHING) }, "Clear"),
   );

@@ -110,12 +110,22 @@ function answers(round, row, text) {
           "section",
           {},
           el("h4", {}, `${asked} \u2192 ${outcome(order, verdict)}`),
-          told(steps.slice(shared), text, true),
+          margin(round[order], row) ?? told(steps.slice(shared), text, true),
         );
       }),
     ),
   ];
 }
+
+/** What a verdict was weighed by, where it was: the judge said nothing. */
+function margin({ margins, confidence }, row) {
+  const nats = margins?.[row] ?? null;
+  if (nats === null) return null;
+  const sure = confidence?.[row] ?? null;
+  return el("p", {}, `${signed(nats)} nats for the first`, sure !== null && `; confidence ${percent(sure)}%`);
+}
+
+const signed = (value) => `${value > 0 ? "+" : ""}${value.toPrecision(3)}`;
 
 /** The verdict on the texts as the data set names them, whichever stood first. */
 function outcome(order, verdict) {
@@ -137,8 +147,9 @@ function told(steps, text, ends) {
 }
 
 function verdictTable(report, pairs, dataset, row, label, select) {
-  const lines = report.cases
-    .filter((one) => one.dataset === dataset && pairs.cases[one.id])
+  const cases = report.cases.filter((one) => one.dataset === dataset && pairs.cases[one.id]);
+  const weighed = cases.some((one) => marginsOf(pairs, one.id));
+  const lines = cases
     .map((one) => {
       const round = pairs.cases[one.id][0];
       const [forward, exchanged] = ORDERS.map((order) => round[order].verdicts[row]);
@@ -150,11 +161,15 @@ function verdictTable(report, pairs, dataset, row, label, select) {
         outcome("exchanged", exchanged),
         "12s".includes(forward) && "12s".includes(exchanged) && forward !== TURNED[exchanged] ? "flipped" : "",
         how,
-      ];
+        weighed && number(round.forward.margins?.[row] == null ? "" : signed(round.forward.margins[row])),
+      ].slice(0, weighed ? 7 : 6);
     });
   return table(
     `Verdicts on row ${row + 1}`,
-    ["Judge", "Verdict", label === "-" ? "" : "As people", "When exchanged", "", "Answer was"],
+    ["Judge", "Verdict", label === "-" ? "" : "As people", "When exchanged", "", "Answer was", number("Margin")].slice(
+      0,
+      weighed ? 7 : 6,
+    ),
     lines,
   );
 }

@@ -85,9 +85,26 @@ def _rows(name: str, dataset: Dataset, clips: dict[tuple[str, str], int]) -> Pla
 
 def _round(of_round: RoundVerdicts) -> Plain:
     return {
-        "forward": _ordered(of_round["forward"], of_round["forward_provenance"]),
-        "exchanged": _ordered(of_round["exchanged"], of_round["exchanged_provenance"]),
+        "forward": {
+            **_ordered(of_round["forward"], of_round["forward_provenance"]),
+            **_weighed(of_round.get("forward_margin"), of_round.get("forward_confidence")),
+        },
+        "exchanged": {
+            **_ordered(of_round["exchanged"], of_round["exchanged_provenance"]),
+            **_weighed(of_round.get("exchanged_margin"), of_round.get("exchanged_confidence")),
+        },
     }
+
+
+def _weighed(margins: Sequence[float | None] | None, confidence: Sequence[float | None] | None) -> Plain:
+    """Margins and confidence, where there are any, with as many digits as anybody looks at."""
+    if margins is None:
+        return {}
+    return {"margins": _rounded(margins), "confidence": _rounded(confidence or ())}
+
+
+def _rounded(values: Sequence[float | None]) -> list[float | None]:
+    return [None if value is None else float(f"{value:.4g}") for value in values]
 
 
 def _ordered(verdicts: Sequence[Label | None], provenances: Sequence[Provenance | None]) -> Plain:

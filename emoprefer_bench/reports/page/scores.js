@@ -30,7 +30,10 @@ const nameOf = (one) => [one.model, one.prompt, one.variant].filter(Boolean).joi
 const whose = (one) => [one.model, one.variant].filter(Boolean).join(" ");
 const hasFailed = (one) => !one.scores && one.outcome !== "skipped" && one.outcome !== "missing";
 const isDrawn = (one) => Boolean(one.vote) && 2 * one.vote.drawn > one.vote.verdicts;
-const byDesign = (one, metric) => one.variant === "orders-vote" && metric.endsWith("swap");
+const isWeighed = (one) => ["L1", "P1"].includes(one.prompt) || one.variant === "fitted-on-labels";
+const byDesign = (one, metric) =>
+  (one.variant === "orders-vote" && metric.endsWith("swap")) ||
+  (isWeighed(one) && (metric.endsWith("swap") || metric === "first_slot"));
 const casesOf = (report, dataset) => report.cases.filter((one) => one.dataset === dataset && one.scores);
 const failedOf = (report, dataset) => report.cases.filter((one) => one.dataset === dataset && (hasFailed(one) || isDrawn(one)));
 const datasetsOf = (report) => unique([...Object.keys(report.datasets), ...report.cases.map((one) => one.dataset)]);

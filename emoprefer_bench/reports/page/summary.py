@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Plain = dict[str, Any]
 
-PER_ROW = ("keys", "labels", "row_digests", "subsets", "subtitle_digests")
+PER_ROW = ("keys", "labels", "row_digests", "subsets", "subtitle_digests", "clip_digests")
 
 
 def summary(document: Document) -> Plain:
