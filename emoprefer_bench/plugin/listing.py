@@ -46,7 +46,7 @@ def show(config: pytest.Config) -> None:
 def declared(config: pytest.Config) -> dict[str, tuple[ModelInfo, object]]:
     """The models of every module that pytest loaded, with their fixtures, by name."""
     models: dict[str, tuple[ModelInfo, object]] = {}
-    for module in filter(inspect.ismodule, config.pluginmanager.get_plugins()):
+    for module in filter(inspect.ismodule, private.plugins(config)):
         for attribute, fixture in vars(module).items():
             if type(fixture) is private.FIXTURE and (info := model_of(fixture)):
                 name = info.name if info.renamed else attribute

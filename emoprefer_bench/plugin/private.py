@@ -24,6 +24,11 @@ SEEN = {"pytest": (9, 2), "pytest-xdist": (3, 8)}
 FIXTURE = type(pytest.fixture(lambda: None))  # what pytest makes of a decorated function; it has no public name
 
 
+def plugins(config: pytest.Config) -> list[object]:
+    """All plugins, conftest.py files among them; pytest's list is of a set, this one in the order of registration."""
+    return [plugin for _, plugin in config.pluginmanager.list_name_plugin() if plugin is not None]
+
+
 def called(fixture: object, *arguments: object) -> Any:  # noqa: ANN401  # whatever a fixture returns
     """What a fixture's function returns for these arguments, outside of a run."""
     function: Any = fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 import re
 
 import pytest
@@ -26,6 +27,41 @@ def test_no_other_file_of_the_plugin_uses_what_is_private(pytestconfig):
     signs = re.compile(r"SLF001|get_plugins?\(|^ *(from|import) xdist|torun|dsession|type\(pytest\.", re.MULTILINE)
     uses = {file.name for file in folder.glob("*.py") if signs.search(file.read_text())}
     assert uses == {"private.py", "scheduling.py"}  # the latter derives from a class that xdist documents
+
+
+def test_plugins_are_listed_as_they_were_registered(pytester):
+    """Those of a configuration, with modules among them."""
+    config = pytester.parseconfig()
+    first, second = object(), object()
+    config.pluginmanager.register(first, "first")
+    config.pluginmanager.register(second, "second")
+    found = private.plugins(config)
+    assert found.index(first) < found.index(second)
+    assert any(inspect.ismodule(plugin) for plugin in found)
+
+
+def test_what_a_fixture_returns_is_had_without_a_run():
+    """For a list of what there is."""
+    fixture = pytest.fixture(lambda gpus: ("made with", gpus))
+    assert private.called(fixture, "none") == ("made with", "none")
+
+
+def test_plugins_are_configured_without_a_run_and_unconfigured_after(pytester):
+    """For a command that only shows something."""
+    seen = []
+
+    class Plugin:
+        def pytest_configure(self) -> None:
+            seen.append("configured")
+
+        def pytest_unconfigure(self) -> None:
+            seen.append("unconfigured")
+
+    config = pytester.parseconfig()
+    config.pluginmanager.register(Plugin())
+    with private.configured(config):
+        assert seen == ["configured"]
+    assert seen == ["configured", "unconfigured"]
 
 
 def test_the_terminal_is_as_wide_as_told_and_none_without_it(pytester, monkeypatch):

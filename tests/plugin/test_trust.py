@@ -64,7 +64,7 @@ def check_no_score(bench, result) -> dict:
     assert "comparisons" not in case
     assert bench.report()["complete"] is False
     (row,) = (line for line in result.stdout.lines if line.startswith("judge (failed)"))
-    assert row.split()[3:8] == ["-"] * 5
+    assert set(row.split()[3:-1]) == {"-"}
     assert not any("beat" in line and "judge" in line for line in result.stdout.lines)
     written = forms(bench)
     paper, every = written["tex"].split("Every prompt")
@@ -135,7 +135,8 @@ def test_a_vote_over_orders_is_no_judge_of_a_judge_that_goes_by_the_slot(bench, 
     assert vote["vote"] == {"over": "orders", "of": ["judge-S1-toy"], "verdicts": 2 * ROWS, "drawn": 2 * ROWS}
     assert vote["scores"]["strict_acc2"]["mean"] == 0
     (row,) = (line for line in result.stdout.lines if "orders-vote, drawn by lot" in line)
-    assert row.split()[5:11] == ["S1", *["-"] * 5]
+    _, *cells, _ = row.split()[5:]
+    assert set(cells) == {"-"}
     judges = [line.split()[0] for line in result.stdout.lines if line.startswith(("judge ", "longer"))]
     assert result.stdout.lines.index(row) < max(
         number for number, line in enumerate(result.stdout.lines) if line.startswith("judge ") and "vote" not in line
