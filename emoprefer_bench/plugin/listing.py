@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emoprefer_bench import prompts
+from emoprefer_bench.cases import DIRECT
 from emoprefer_bench.engines import gpus
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.plugin import private
@@ -21,20 +22,13 @@ from emoprefer_bench.plugin.options import sources
 from emoprefer_bench.plugin.stash import pack_of
 from emoprefer_bench.printable import printable
 from emoprefer_bench.reports.grids import WIDTH, grid
+from emoprefer_bench.trial.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from emoprefer_bench.engines.engine import Engine
     from emoprefer_bench.plugin.models import ModelInfo
 
 HEADS = ("model", "takes", "engine", "GPUs", "runs here?")
-STRATEGIES = {
-    "S1": "asks right away",
-    "S2": "has the model describe the clip, then asks with that description",
-    "S3": "gives the description and both texts to a text LLM",
-    "S4": "has that LLM reason before it answers",
-    "L1": "weighs how much likelier the clip makes each text",
-    "P1": "weighs how likely each answer is, in both orders",
-}
 
 
 def show(config: pytest.Config) -> None:
@@ -102,7 +96,9 @@ def _datasets(config: pytest.Config) -> str:
 
 
 def _prompts(config: pytest.Config) -> str:
-    lines = [f"{name}  {about}" for name, about in STRATEGIES.items()]
+    abouts = {name: (strategy.__doc__ or "").strip().splitlines()[0] for name, strategy in STRATEGIES.items()}
+    said = {name: about.removeprefix(f"{name}: ") for name, about in abouts.items() if name != DIRECT}
+    lines = [_paragraph(f"{name}  {about}", 4) for name, about in said.items()]
     named = config.option.emoprefer_prompts or prompts.DEFAULT
     return "\n".join(["prompts", "", *lines, _paragraph(f"worded by {pack_of(config).name}: {named}", 4)])
 

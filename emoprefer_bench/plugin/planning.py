@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from emoprefer_bench.engines.engine import Engine
     from emoprefer_bench.trial.plan import Planned
 
-HEADS = ("case", "verdicts", "stored", "questions", "clips", "tokens in", "out", "time")
+HEADS = ("case", "verdicts", "stored", "to ask", "clips", "in", "out", "time")
 THOUSAND, MILLION = 1_000, 1_000_000
 NONE = "-"
 
@@ -92,10 +92,13 @@ class Planning:
         rows = [[name, *_counts([plan]), *_amounts([costs[name]])] for name, (_, plan) in plans.items()]
         if len(rows) > 1:
             rows.append(["in all", *_counts([plan for _, plan in plans.values()]), *_amounts(list(costs.values()))])
-        about = "Tokens and time are as in the last report here; loading is not counted."
+        about = [
+            "to ask: questions; clips: to decode; in, out: tokens. Tokens and time are at the",
+            "rates of the last report here; loading is not counted.",
+        ]
         heads = [*HEADS, *(["money"] if self._prices else [])]
         rows = rows if self._prices else [row[:-1] for row in rows]
-        return [grid(heads, rows, left=1), about]
+        return [grid(heads, rows, left=1), *about]
 
     def _cost(self, case: Case, plan: Planned, before: Sequence[Mapping[str, Any]]) -> Cost:
         """What the questions would take, at the rates of the last run of this case, or else of this model."""

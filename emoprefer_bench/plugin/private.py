@@ -45,11 +45,6 @@ def configured(config: pytest.Config) -> Iterator[None]:
         config._ensure_unconfigure()  # noqa: SLF001
 
 
-def plugins(config: pytest.Config) -> list[object]:
-    """All plugins that are registered, in their order; a conftest.py is one."""
-    return [plugin for _, plugin in config.pluginmanager.list_name_plugin() if plugin is not None]
-
-
 def fixture_of(node: pytest.Item | pytest.Collector, name: str) -> Callable[..., Any] | None:
     """The function of the fixture that a name stands for in a test, or None."""
     definitions = node.session._fixturemanager.getfixturedefs(name, node)  # noqa: SLF001
