@@ -111,7 +111,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
     """Count a skipped case and print no letter for it: hundreds can't run on any one machine, and a digest says why."""
-    if report.skipped and hasattr(report, "emoprefer_case"):
+    if report.skipped and hasattr(report, "emoprefer_case") and not hasattr(report, "wasxfail"):
         return "skipped", "", ("SKIPPED", {"yellow": True})
     return None
 
