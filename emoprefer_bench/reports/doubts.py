@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from emoprefer_bench.document.types import Alternative, Pull, ReportedCase, ScoredCase
 
-SUBSET_METRICS = ("waf2", "acc2", "acc3", "swap")
+SUBSET_METRICS = ("acc3", "acc2", "swap")
 PULLS = ("people", "longer", "always_a1", "writer_prior", "word_overlap")
 
 
@@ -56,13 +56,14 @@ def subsets(cases: Sequence[ReportedCase]) -> Table:
             subset,
             str(part["rows"]),
             numbers.score(part["scores"]["waf2"], with_interval=True),
-            *(numbers.score(part["scores"][metric]) for metric in SUBSET_METRICS[1:]),
             numbers.percent(part.get("longer")),
+            *(numbers.score(part["scores"][metric]) for metric in SUBSET_METRICS),
         ]
         for name, case in _named(cases)
         for subset, part in case.get("subsets", {}).items()
     ]
-    return Table("by subset, in percent", ["judge", "subset", "rows", *SUBSET_METRICS, "chose longer"], rows, 2)
+    title = "by subset, in percent; longer: verdicts for the longer text"
+    return Table(title, ["judge", "subset", "rows", "waf2", "longer", *SUBSET_METRICS], rows, 2)
 
 
 def slices(cases: Sequence[ReportedCase]) -> Table:
