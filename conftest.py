@@ -249,13 +249,13 @@ def gemini38_flash(gpus: Gpus) -> ServedEngine:
 # Without a GPU.
 
 
-@emoprefer_bench.model(gpus=0, modality="audiovideo", prompts=("S1", "S2"))
+@emoprefer_bench.model(gpus=0, modality="audiovideo", prompts=("S1", "S2", "L1", "P1"))
 def qwen25omni_tiny(gpus: Gpus) -> ChildEngine:
     """A Qwen2.5-Omni of a million parameters that hears and sees the demo, and knows nothing else: greedy, ours."""
     return emoprefer_bench.transformers(str(JUDGE), gpus=gpus, batch_size=8, **TINY)
 
 
-@emoprefer_bench.model(gpus=VLLM_GPUS, modality="audiovideo", prompts=("S1", "S2"))
+@emoprefer_bench.model(gpus=VLLM_GPUS, modality="audiovideo", prompts=("S1", "S2", "L1", "P1"))
 def qwen25omni_tiny_vllm(gpus: Gpus) -> ChildEngine:
     """The same in vLLM, where that is installed: on its CPU build without a GPU."""
     return emoprefer_bench.vllm(str(JUDGE), gpus=gpus, max_model_len=4096, **TINY)
