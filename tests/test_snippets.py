@@ -107,6 +107,8 @@ def _understood(words, pytester):
         _installable(rest)
     elif program == "python":
         assert (ROOT / rest[0]).is_file() or importlib.util.find_spec(rest[1]), rest
+    elif program == "mkdocs":
+        assert (ROOT / "mkdocs.yml").is_file()
     elif program.startswith("~"):
         assert (ROOT / "examples" / rest[0]).is_file(), rest
     elif program != "ln":
