@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from emoprefer_bench.engines.dealing import Dealing
 from emoprefer_bench.pairs import Answer, Question, Scores
 from emoprefer_bench.protocol import messages
 from emoprefer_bench.protocol.parent import Child, ChildDiedError, Launch, QuestionError
-
-HOT_CLIPS = 256  # remembered, more than are ever open at once
 
 
 class ChildSession:
@@ -70,15 +69,11 @@ class ChildSession:
 
 
 class ParallelSession:
-    """Several children of one engine, each with its own GPUs.
-
-    All questions about a clip go to the same child while it is hot, a new clip to the one with the least in flight.
-    """
+    """Several children of one engine, each with its own GPUs, which are dealt questions as they have room for them."""
 
     def __init__(self, launches: Sequence[Launch]) -> None:
         self._sessions = [ChildSession(launch) for launch in launches]
-        self._in_flight = [0] * len(launches)
-        self._of_clip: dict[str, int] = {}
+        self._dealing = Dealing()
         self.concurrency = 1
         self.device = ""
         self.revision: str | None = None
@@ -92,7 +87,9 @@ class ParallelSession:
                 await self.close()
                 raise outcome
         self.revision, self.scores = self._sessions[0].revision, self._sessions[0].scores
-        self.concurrency = sum(session.concurrency for session in self._sessions)
+        for number, session in enumerate(self._sessions):
+            self._dealing.join(number, session.concurrency)
+        self.concurrency = self._dealing.wanted
         self.device = f"{len(self._sessions)} x {self._sessions[0].device}"
 
     @property
@@ -106,21 +103,8 @@ class ParallelSession:
 
     async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:
         """Answer a question as ChildSession does."""
-        number = self._choose(question)
-        self._in_flight[number] += 1
-        try:
+        async with self._dealing.turn(question.clip and question.clip.digest) as number:
             return await self._sessions[number].answer(question, clip)
-        finally:
-            self._in_flight[number] -= 1
-
-    def _choose(self, question: Question) -> int:
-        idlest = self._in_flight.index(min(self._in_flight))
-        if question.clip is None:
-            return idlest
-        number = self._of_clip.setdefault(question.clip.digest, idlest)
-        if len(self._of_clip) > HOT_CLIPS:
-            del self._of_clip[next(iter(self._of_clip))]
-        return number
 
 
 def _wire(question: Question, clip: dict[str, Any] | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from emoprefer_bench.trial.tally import Tally
 from emoprefer_bench.trial.transcripts import Transcripts
 from emoprefer_bench.verdicts import Reading, read
 
-MOST_CLIPS = 64
+MOST_CLIPS = 64  # or as many as questions are wanted in flight, so that no replica of a large fleet is without a clip
 AHEAD = 2  # verdicts worked on for each question the engine wants in flight: enough to decode ahead of it
 CLIPS_AHEAD = 2  # clips open beyond the one that is asked about, also where one clip has verdicts enough
 
@@ -128,9 +128,10 @@ class Runner:
         """Whether the next clip has to wait: no more are open than keep the model busy, and than there is room for."""
         seats = [seat for seat in (self.desk.judge, *self.desk.llms.values()) if seat.name in self.desk.resident]
         decodes = any(seat.engine.plan for seat in seats)
-        if self._open_clips >= min(MOST_CLIPS, self.decoders.most_clips):
+        wanted = max((seat.concurrency for seat in seats), default=1)
+        if self._open_clips >= min(max(MOST_CLIPS, wanted), self.decoders.most_clips):
             return True
-        enough = self._open_works >= AHEAD * max((seat.concurrency for seat in seats), default=1)
+        enough = self._open_works >= AHEAD * wanted
         return enough and self._open_clips > (CLIPS_AHEAD if decodes else 0)
 
     def _by_clip(self) -> Iterator[tuple[Clip, list[Work]]]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import time
 from collections import Counter
@@ -11,9 +12,9 @@ import pytest
 
 from emoprefer_bench import prompts
 from emoprefer_bench.cases import Case
-from emoprefer_bench.engines.declared import function
+from emoprefer_bench.engines.declared import FunctionEngine, function
 from emoprefer_bench.media.pool import Decoders
-from emoprefer_bench.pairs import Answer, Sampling
+from emoprefer_bench.pairs import Answer, Clip, Pair, Sampling
 from emoprefer_bench.trial.runner import Runner
 from emoprefer_bench.trial.seats import Seat
 from emoprefer_bench.trial.store import Store
@@ -346,3 +347,24 @@ def test_a_judge_that_lists_both_or_only_thinks_has_answered_nothing(tmp_path, p
     run(tmp_path, [one], Judge(lambda q: said))
     read = [*one.rounds[0].forward, *one.rounds[0].exchanged]
     assert {(reading.label, reading.provenance) for reading in read} == {(None, provenance)}
+
+
+def test_a_fleet_that_wants_many_questions_gets_them(tmp_path):
+    """More clips are open than a single model would ever need, so that each of its places has a question."""
+    in_flight, most = 0, 0
+
+    @dataclasses.dataclass(frozen=True)
+    class Fleet(FunctionEngine):
+        async def answer(self, question, clip):
+            nonlocal in_flight, most
+            in_flight += 1
+            most = max(most, in_flight)
+            await asyncio.sleep(0.05)
+            in_flight -= 1
+            return Answer("a1")
+
+    judge = Judge()
+    judge.engine = Fleet(str, concurrency=200)
+    many = [Pair(f"{n}:c{n}", Clip(f"c{n}", digest=f"{n}"), f"one {n}", f"two {n}", "a1") for n in range(150)]
+    run(tmp_path, [tally(many)], judge)
+    assert most == 200
