@@ -115,7 +115,7 @@ def external(
 def served(
     model: str,
     *,
-    base_url: str,
+    base_url: str | Sequence[str],
     gpus: Gpus | None = None,
     key: str | None = None,
     revision: str | None = None,
@@ -124,19 +124,23 @@ def served(
     spread: Spread = "ends",
     **options: Any,  # as in engines/children/openai.py and engines/children/remote.py
 ) -> ServedEngine:
-    """A model behind a server that speaks OpenAI's API, such as `vllm serve`, or a fleet of them behind one address.
+    """A model behind a server that speaks OpenAI's API, such as `vllm serve`, or behind a fleet of them.
+
+    A fleet is a list of addresses: all questions about a clip go to one of them, and one that fails is left for the
+    others; `revision` has to say then what they all serve. Or it is the one address of a router, which finds the digest
+    of the clip in the header that `session_header` names.
 
     `key` names the environment variable with the server's key, where it wants one. The clip goes as a `video` file or
     as `images` (`frames` of them), the sound as a WAV file. `revision` says which weights the server has: then answers
     are kept under that, whatever the address; without it, under the address. `options` are sampling settings,
-    `concurrency`, `attempts`, `request_timeout` in seconds, `system`, `text_first` (the question before the clip), and
-    `extra` (into the body of each request). `spread` says which frames the images are (MediaPlan). Start vLLM with
-    `--enable-prompt-tokens-details`, so that it counts the tokens of sound and picture.
+    `concurrency` (of each address), `attempts`, `request_timeout` and `health_seconds`, `system`, `text_first` (the
+    question before the clip), and `extra` (into the body of each request). `spread` says which frames the images are
+    (MediaPlan). Start vLLM with `--enable-prompt-tokens-details`, so that it counts the tokens of sound and picture.
 
     It weighs labels, where the server lists the likeliest tokens.
     """
     plan = replace(SOUND_ALONE, max_frames=frames, spread=spread) if picture == "images" else SOUND_ALONE
-    options = {"base_url": base_url, "key": key, "picture": picture, **options}
+    options = {"base_url": _addresses(model, base_url, revision), "key": key, "picture": picture, **options}
     return _remote("openai", model, revision, plan, gpus, options)
 
 
@@ -256,7 +260,7 @@ def _remote(
     """An engine of ours that asks a server."""
     module, extra = {"openai": ("openai", "openai"), "gemini": ("google.genai", "gemini")}[kind]
     common, rest = _parted(options)
-    if PASSWORD_IN_URL.match(rest.get("base_url") or ""):
+    if any(PASSWORD_IN_URL.match(url) for url in _each(rest.get("base_url") or "")):
         raise DeclarationError(
             f"{model}: its base_url holds a password, which would stand in every report; put what the server wants "
             "into an environment variable, and name that as key=..."
@@ -277,9 +281,26 @@ def _remote(
     )
 
 
+def _addresses(model: str, base_url: str | Sequence[str], revision: str | None) -> str | list[str]:
+    """The address of a server, or the addresses of several. Raises DeclarationError for several of who knows what."""
+    if isinstance(base_url, str):
+        return base_url
+    urls = [url.rstrip("/") for url in base_url]
+    if not urls or len(set(urls)) < len(urls):
+        raise DeclarationError(f"{model}: base_url names {'an address twice' if urls else 'no address'}")
+    if len(urls) > 1 and not revision:
+        raise DeclarationError(
+            f"{model}: at {len(urls)} addresses it needs a revision=..., the weights that all of them serve: its "
+            "answers are kept under that, since addresses come and go"
+        )
+    return urls if len(urls) > 1 else urls[0]
+
+
 def _address(options: dict[str, Any], variable: str) -> dict[str, Any]:
     """The options with the address that a client would else read from the environment, unseen by the key."""
     address = options.get("base_url") or os.environ.get(variable)
+    if address and not isinstance(address, str):
+        raise DeclarationError("base_url is one address here; a model at several is declared by served(...)")
     return {**options, "base_url": address} if address else options
 
 
@@ -325,7 +346,12 @@ def _family(model: str, revision: str | None) -> str:
 
 def _names(env: str | Sequence[str]) -> tuple[str, ...]:
     """The names of variables; a single one may stand without a list."""
-    return (env,) if isinstance(env, str) else tuple(env)
+    return _each(env)
+
+
+def _each(given: str | Sequence[str]) -> tuple[str, ...]:
+    """What may be one text or several, as several."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _parted(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -12,7 +12,12 @@ from typing import Any
 from emoprefer_bench.engines.engine import ChildEngine, Engine
 
 # Options that say how a server is reached, never what it answers; they stay out of the key of a question.
-WAYS = frozenset({"attempts", "base_url", "concurrency", "key", "ledger", "max_requests", "request_timeout"})
+WAYS = frozenset(
+    {
+        "attempts", "base_url", "concurrency", "health_seconds", "key", "ledger", "max_requests", "request_timeout",
+        "session_header",
+    },
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

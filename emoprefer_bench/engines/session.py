@@ -103,7 +103,7 @@ class ParallelSession:
 
     async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:
         """Answer a question as ChildSession does."""
-        async with self._dealing.turn(question.clip and question.clip.digest) as number:
+        async with self._dealing.turn((question.clip and question.clip.digest) or None) as number:
             return await self._sessions[number].answer(question, clip)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collection
 import engines
+import fleet
 import memory
 import preparation
 
@@ -13,6 +14,7 @@ if __name__ == "__main__":
     collection.main()
     memory.main()
     preparation.main()
+    fleet.main()
     for kind in ("transformers", "vllm"):
         engines.overhead(kind, CLIPS, 5)
     for kind in ("transformers", "vllm"):

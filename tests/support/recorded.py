@@ -54,8 +54,8 @@ def completion(text: str | None = "a1", finish: str = "stop", model: str = "gpt-
 
 
 def as_openai(request: Request) -> Reply:
-    """Answer as OpenAI does: a1, from the model that was asked; of its models it names none."""
-    if request.path.endswith("/models"):
+    """Answer as OpenAI does: a1, from the model that was asked; of its models it names none, and it is always well."""
+    if request.path.endswith(("/models", "/health")):
         return reply({"object": "list", "data": []})
     return reply(completion(model=request.body["model"]))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google import genai
 from google.genai import errors, types
@@ -28,6 +28,9 @@ from emoprefer_bench.engines.children.remote import (
     retry_after,
 )
 from emoprefer_bench.protocol.worker import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST_INLINE = 19 * 1024 * 1024  # bytes; a request may have 20 MiB in all
 REFUSED = frozenset({"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "LANGUAGE"})
@@ -64,8 +67,9 @@ class Gemini:
         self._model = model
         self._form = form
 
-    async def send(self, question: dict[str, Any]) -> Given:
+    async def send(self, question: dict[str, Any], sending: Callable[[], None]) -> Given:
         """Send one request; see remote.Provider."""
+        sending()
         content = types.Content(role="user", parts=parts_of(question, self._form))
         config = _config(question["sampling"], self._form)
         try:
@@ -169,6 +173,7 @@ def load(message: dict[str, Any]) -> Remote:
     """Be ready to ask; one question about the model shows whether the key is taken. Raises RuntimeError."""
     options, rest = Options.parted(message["options"])
     form = checked(Form, rest, "a Gemini model")
+    assert not isinstance(options.base_url, list)  # it is declared with one address
     http = types.HttpOptions(
         base_url=options.base_url,
         timeout=int(options.request_timeout * 1000),

@@ -1,18 +1,21 @@
 """Run as `python -m emoprefer_bench.engines.children.openai`: the child that asks a server which speaks OpenAI's API.
 
-That is OpenAI itself, and what speaks like it: a vLLM server, or a fleet of them behind one address.
+That is OpenAI itself, and what speaks like it: a vLLM server, or a fleet of them, at their addresses or behind one.
 """
 
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import openai
 from openai import AsyncOpenAI, OpenAI
 
 from emoprefer_bench.engines.children import parts
+from emoprefer_bench.engines.children.addresses import Address, Addresses
 from emoprefer_bench.engines.children.options import checked
 from emoprefer_bench.engines.children.remote import (
     PASSING,
@@ -21,6 +24,7 @@ from emoprefer_bench.engines.children.remote import (
     PassingError,
     Remote,
     UnanswerableError,
+    UnreachableError,
     check_answered_by,
     loading,
     redirected,
@@ -29,6 +33,10 @@ from emoprefer_bench.engines.children.remote import (
 from emoprefer_bench.engines.children.server_weighing import MOST_LISTED, PLACES, listed
 from emoprefer_bench.protocol.worker import serve
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHECK_SECONDS = 30.0  # for a server at one of several addresses to say how it is
 FILTERED = ("content_filter", "content_policy", "moderation", "safety")
 OVERLONG = ("context_length_exceeded", "maximum context length", "maximum model length")
 FINISHES = {"stop": "stop", "length": "length", "content_filter": "refused"}
@@ -52,21 +60,24 @@ class Form:
 class Chat:
     """A model behind the chat completions of such a server."""
 
-    def __init__(self, client: AsyncOpenAI, model: str, form: Form) -> None:
+    def __init__(self, client: AsyncOpenAI, model: str, form: Form, session_header: str | None = None) -> None:
         self._client = client
         self._model = model
         self._form = form
+        self._session_header = session_header
 
-    async def send(self, question: dict[str, Any]) -> Given:
+    async def send(self, question: dict[str, Any], sending: Callable[[], None]) -> Given:
         """Send one request; see remote.Provider."""
         content = content_of(question, self._form)
-        messages = _messages(question, content, self._form)
+        sending()
+        messages, headers = _messages(question, content, self._form), self._session(question["clip"])
         if question.get("score"):
-            return await self._weigh(messages, question["score"], content)
-        completion = await self._complete(messages, **_sampling(question["sampling"], self._form))
+            return await self._weigh(messages, question["score"], content, headers)
+        settings = _sampling(question["sampling"], self._form)
+        completion = await self._complete(messages, extra_headers=headers, **settings)
         return given_of(completion, content)
 
-    async def _weigh(self, messages: Any, texts: list[str], content: Any) -> Given:
+    async def _weigh(self, messages: Any, texts: list[str], content: Any, headers: dict[str, str] | None) -> Given:
         """Weigh texts by the likeliest words of one answer."""
         limit = "max_completion_tokens" if self._form.dialect == "openai" else "max_tokens"
         completion = await self._complete(
@@ -76,6 +87,7 @@ class Chat:
             logprobs=True,
             top_logprobs=MOST_LISTED,
             extra_body=dict(self._form.extra or {}),
+            extra_headers=headers,
         )
         given = given_of(completion, content)
         places = completion.choices[0].logprobs
@@ -92,6 +104,10 @@ class Chat:
         if self._form.dialect == "openai":  # a server of one's own calls its model what it likes
             check_answered_by(self._model, completion.model)
         return completion
+
+    def _session(self, clip: dict[str, Any] | None) -> dict[str, str] | None:
+        """Return the header that tells a router which questions belong together."""
+        return {self._session_header: clip["digest"]} if self._session_header and clip else None
 
 
 def content_of(question: dict[str, Any], form: Form) -> list[dict[str, Any]]:
@@ -164,8 +180,12 @@ def _sampling(sampling: dict[str, Any], form: Form) -> dict[str, Any]:
 def _failure(error: openai.APIError) -> Exception:
     if isinstance(error, openai.APIStatusError):
         return _meaning(error)
-    if isinstance(error, openai.APIConnectionError):  # a time-out is one, too
-        return PassingError(f"{type(error).__name__}: {error}")
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, openai.APITimeoutError):
+        return PassingError(said)
+    if isinstance(error, openai.APIConnectionError):
+        # The client's own HTTP library, by either of its names, says which half of a request it was.
+        return UnreachableError(said, lost=type(error.__cause__).__name__ != "ConnectError")
     return error
 
 
@@ -185,24 +205,74 @@ def _meaning(error: openai.APIStatusError) -> Exception:
 
 
 def load(message: dict[str, Any]) -> Remote:
-    """Be ready to ask the server; one question for its list of models shows whether it is there and takes the key."""
+    """Be ready to ask; one question for its list of models shows whether a server is there and takes the key."""
     options, rest = Options.parted(message["options"])
-    form = checked(Form, rest, "a served model")
-    arguments: dict[str, Any] = {
-        "base_url": options.base_url,
-        "api_key": options.secret or "none",
-        "timeout": options.request_timeout,
-    }
-    with openai.DefaultHttpxClient(follow_redirects=False) as once:
-        _check(OpenAI(**arguments, http_client=once), message["model"], options)
+    form, model = checked(Form, rest, "a served model"), message["model"]
+    provider: Chat | Addresses
+    if isinstance(options.base_url, list):
+        provider = _fleet(options.base_url, model, form, options)
+    else:
+        with openai.DefaultHttpxClient(follow_redirects=False) as once:
+            _check(OpenAI(**_arguments(options.base_url, options), http_client=once), model, options)
+        provider = Chat(_client(options.base_url, options), model, form, options.session_header)
+    ready = {"engine": "openai", "version": openai.__version__, "scores": "labels"}
+    return Remote(provider, options, message["spool"], ready)
+
+
+def _fleet(urls: list[str], model: str, form: Form, options: Options) -> Addresses:
+    """Be ready to ask several servers: all that can be reached now, and the others once they can.
+
+    Raises RuntimeError where none can, or where one that can has not this model.
+    """
+    addresses = []
+    for url in urls:
+        client = _client(url, options)
+        chat = Chat(client, model, form, options.session_header)
+        addresses.append(Address(url, chat, options.concurrency, partial(_well, client)))
+    with openai.DefaultHttpxClient(follow_redirects=False) as once, ThreadPoolExecutor() as threads:
+        arguments = [{**_arguments(url, options), "timeout": CHECK_SECONDS, "max_retries": 0} for url in urls]
+        checks = [threads.submit(_check, OpenAI(**given, http_client=once), model, options) for given in arguments]
+    gone = []
+    for address, check in zip(addresses, checks, strict=True):
+        try:
+            check.result()
+        except NotThereError as error:
+            address.leave(str(error))
+            gone.append(error)
+    if len(gone) == len(urls):
+        raise RuntimeError(f"none of {len(urls)} addresses can be reached; of the first: {gone[0]}")
+    return Addresses(addresses, options.health_seconds)
+
+
+def _client(url: str | None, options: Options) -> AsyncOpenAI:
     stays = openai.DefaultAsyncHttpxClient(follow_redirects=False)
-    client = AsyncOpenAI(**arguments, max_retries=0, http_client=stays)
-    return Remote(
-        Chat(client, message["model"], form),
-        options,
-        message["spool"],
-        {"engine": "openai", "version": openai.__version__, "scores": "labels"},
-    )
+    return AsyncOpenAI(**_arguments(url, options), max_retries=0, http_client=stays)
+
+
+def _arguments(url: str | None, options: Options) -> dict[str, Any]:
+    return {"base_url": url, "api_key": options.secret or "none", "timeout": options.request_timeout}
+
+
+async def _well(client: AsyncOpenAI) -> bool:
+    """Whether a server can be asked: it answers something, and says of itself no error (vLLM's `/health`)."""
+    try:
+        await client.with_options(timeout=CHECK_SECONDS).get(_health(client), cast_to=str)
+    except openai.InternalServerError:
+        return False
+    except openai.APIStatusError:  # a server without such a page is there all the same
+        return True
+    except openai.APIConnectionError:
+        return False
+    return True
+
+
+def _health(client: AsyncOpenAI) -> str:
+    """Return the address of a server's page about its health: beside the API's version, as vLLM has it."""
+    return str(client.base_url.copy_with(path="/health", query=None))
+
+
+class NotThereError(RuntimeError):
+    """A server that can't be reached."""
 
 
 def _check(client: OpenAI, model: str, options: Options) -> None:
@@ -212,7 +282,7 @@ def _check(client: OpenAI, model: str, options: Options) -> None:
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
         raise RuntimeError(f"{client.base_url} refuses the key in {options.key}: {error.message}") from None
     except openai.APIConnectionError as error:
-        raise RuntimeError(f"{client.base_url} can't be reached ({error}): is the server running?") from None
+        raise NotThereError(f"{client.base_url} can't be reached ({error}): is the server running?") from None
     except openai.APIStatusError as error:
         if elsewhere := redirected(error.status_code, error.response.headers):
             raise RuntimeError(f"{client.base_url}: {elsewhere}") from None

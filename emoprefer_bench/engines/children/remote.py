@@ -38,6 +38,14 @@ class PassingError(RuntimeError):
         self.after = after
 
 
+class UnreachableError(PassingError):
+    """A server that isn't there; `lost` says that it went away with the question, and may have begun to answer it."""
+
+    def __init__(self, message: str, *, lost: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost
+
+
 class UnanswerableError(RuntimeError):
     """A question that the server won't answer however often it is asked; `finish` is the protocol's word for why."""
 
@@ -63,25 +71,32 @@ class Given:
 class Provider(Protocol):
     """A server's ways: how a question is sent, and what its replies and errors mean."""
 
-    async def send(self, question: dict[str, Any]) -> Given:
-        """Send one request. Raises PassingError or UnanswerableError, or what else can't be mended by waiting."""
+    async def send(self, question: dict[str, Any], sending: Callable[[], None]) -> Given:
+        """Send a question; `sending` is called for each request that is about to be sent.
+
+        Raises PassingError or UnanswerableError, or what else can't be mended by waiting.
+        """
 
 
 @dataclass(frozen=True)
 class Options:
     """What a fixture may set for any server.
 
-    `base_url` is where the server is (None: the provider's own), `key` the name of the environment variable that holds
-    the key (None: the server wants none). `concurrency` is how many requests are under way at once, `attempts` how
-    often one is sent at most, `request_timeout` how many seconds each may take. `max_requests` bounds what is sent by
-    all that count in the file `ledger` (without one: by this process).
+    `base_url` is where the server is (None: the provider's own; a list: the same model at several addresses), `key` the
+    name of the environment variable that holds the key (None: the server wants none). `concurrency` is how many
+    requests are under way at once at an address, `attempts` how often one is sent at most, `request_timeout` how many
+    seconds each may take. `session_header` is the header in which a router finds the digest of the clip. Servers at
+    several addresses are asked every `health_seconds` how they are. `max_requests` bounds what is sent by all that
+    count in the file `ledger` (without one: by this process).
     """
 
-    base_url: str | None = None
+    base_url: str | list[str] | None = None
     key: str | None = None
     concurrency: int = 8
     attempts: int = 6
     request_timeout: float = 300.0
+    session_header: str | None = None
+    health_seconds: float = 10.0
     ledger: str | None = None
     max_requests: int | None = None
 
@@ -92,6 +107,11 @@ class Options:
         return cls(**{name: value for name, value in given.items() if name in names}), {
             name: value for name, value in given.items() if name not in names
         }
+
+    @property
+    def in_flight(self) -> int:
+        """How many questions are wanted at once; clips don't fall evenly on several addresses, so twice the room."""
+        return self.concurrency * 2 * len(self.base_url) if isinstance(self.base_url, list) else self.concurrency
 
     @property
     def secret(self) -> str | None:
@@ -127,7 +147,7 @@ class Remote:
     """A backend that asks a server."""
 
     def __init__(self, provider: Provider, options: Options, spool: str, ready: dict[str, Any]) -> None:
-        self.ready = {"device": "a server", **ready, "concurrency": options.concurrency}
+        self.ready = {"device": "a server", **ready, "concurrency": options.in_flight}
         self._provider = provider
         self._options = options
         self._ledger = Ledger(options.ledger or f"{spool}/requests", options.max_requests)
@@ -143,7 +163,7 @@ class Remote:
         asyncio.run(self._run(inbox, reply))
 
     async def _run(self, inbox: Inbox, reply: Reply) -> None:
-        room = asyncio.Semaphore(self._options.concurrency)
+        room = asyncio.Semaphore(self._options.in_flight)
         answering: set[asyncio.Task[None]] = set()
         while True:
             await room.acquire()
@@ -168,9 +188,8 @@ class Remote:
             reply.answer(ask.id, text, given.finish, given.tokens, seconds, given.logprobs)
 
     async def _send(self, question: dict[str, Any]) -> Given:
-        self._ledger.take()
         try:
-            return await self._provider.send(question)
+            return await self._provider.send(question, self._ledger.take)
         except PassingError as error:
             log.warning("Sent again: %s", self._options.hidden(one_line(error)))
             raise
