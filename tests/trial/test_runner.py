@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import time
 from collections import Counter
@@ -12,7 +11,7 @@ import pytest
 
 from emoprefer_bench import prompts
 from emoprefer_bench.cases import Case
-from emoprefer_bench.engines.declared import FunctionEngine, function
+from emoprefer_bench.engines.declared import function
 from emoprefer_bench.media.pool import Decoders
 from emoprefer_bench.pairs import Answer, Clip, Pair, Sampling
 from emoprefer_bench.trial.runner import Runner
@@ -353,18 +352,18 @@ def test_a_fleet_that_wants_many_questions_gets_them(tmp_path):
     """More clips are open than a single model would ever need, so that each of its places has a question."""
     in_flight, most = 0, 0
 
-    @dataclasses.dataclass(frozen=True)
-    class Fleet(FunctionEngine):
-        async def answer(self, question, clip):
-            nonlocal in_flight, most
-            in_flight += 1
-            most = max(most, in_flight)
-            await asyncio.sleep(0.05)
-            in_flight -= 1
-            return Answer("a1")
+    async def say_a1(question):
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
+        await asyncio.sleep(0.05)
+        in_flight -= 1
+        return "a1"
 
     judge = Judge()
-    judge.engine = Fleet(str, concurrency=200)
+    judge.engine = function(say_a1, name="judge", concurrency=200)
     many = [Pair(f"{n}:c{n}", Clip(f"c{n}", digest=f"{n}"), f"one {n}", f"two {n}", "a1") for n in range(150)]
-    run(tmp_path, [tally(many)], judge)
+    one = tally(many)
+    run(tmp_path, [one], judge)
+    assert one.failure is None
     assert most == 200
