@@ -175,7 +175,9 @@ class Collector:
         config, option = self._config, self._config.option
         transcripts = Path(config.invocation_params.dir, option.emoprefer_out, "transcripts")
         try:
-            self._notes += forms.write(built, options.forms(config), transcripts)
+            self._notes += forms.write(
+                built, options.forms(config), transcripts, embed_media=option.emoprefer_embed_media
+            )
             if option.emoprefer_predictions:
                 from emoprefer_bench.reports import predictions  # for a run that wants them
 

@@ -108,6 +108,11 @@ def add_options(parser: pytest.Parser) -> None:
     ):
         add(f"--emoprefer-{form}", metavar="PATH", type=Path, help=f"write {what}")
     add(
+        "--emoprefer-embed-media",
+        action="store_true",
+        help="put the clips into the page of --emoprefer-html, small, instead of links",
+    )
+    add(
         "--emoprefer-replay",
         metavar="DIR",
         type=Path,

@@ -16,7 +16,7 @@ INSIDE = ("answers", "transcripts", "logs")
 
 
 def why_not(config: pytest.Config) -> str | None:
-    """Which of the files and folders that the options name can't be written, in a sentence; or None."""
+    """What of the options can't be written, or makes no sense, in a sentence; or None."""
     folder, option = Path(config.invocation_params.dir), config.option
     out = folder / option.emoprefer_out
     for inside in (out, *(out / name for name in INSIDE if (out / name).exists())):
@@ -25,6 +25,8 @@ def why_not(config: pytest.Config) -> str | None:
                 f"--emoprefer-out {option.emoprefer_out}: {inside} can't be written ({reason}), so no answer would be "
                 "kept: name another folder"
             )
+    if option.emoprefer_embed_media and not option.emoprefer_html:
+        return "--emoprefer-embed-media is about the page: give --emoprefer-html PATH too"
     files = {"json": option.emoprefer_json, "predictions": option.emoprefer_predictions}
     files = {form: folder / path for form, path in files.items() if path} | options.forms(config)
     for form, path in files.items():

@@ -18,10 +18,13 @@ class FormError(EmopreferError):
     """A form that can't be written; the message says which file and why."""
 
 
-def write(document: Document, wanted: dict[str, Path], transcripts: Path) -> list[str]:
-    """Write each wanted form (`FORMS`, by name) to its path; returns a line for each. Raises FormError."""
+def write(document: Document, wanted: dict[str, Path], transcripts: Path, *, embed_media: bool = False) -> list[str]:
+    """Write each wanted form (`FORMS`, by name) to its path, with `embed_media` the page with the clips in it.
+
+    Returns a line for each. Raises FormError.
+    """
     makers: dict[str, Callable[[Path], str]] = {
-        "html": lambda path: _page(document, transcripts, path),
+        "html": lambda path: _page(document, transcripts, path, embed_media=embed_media),
         "markdown": lambda _: _text("markdown", document),
         "latex": lambda _: _text("latex", document),
         "csv": lambda _: _text("csv_table", document),
@@ -44,7 +47,8 @@ def _text(form: str, document: Document) -> str:
     return rendered
 
 
-def _page(document: Document, transcripts: Path, path: Path) -> str:
+def _page(document: Document, transcripts: Path, path: Path, *, embed_media: bool) -> str:
     from emoprefer_bench.reports import html  # noqa: PLC0415  # zlib and templates
 
-    return html.render(document, transcripts if transcripts.is_dir() else None, beside=path.absolute().parent)
+    there = transcripts if transcripts.is_dir() else None
+    return html.render(document, there, embed_media=embed_media, beside=path.absolute().parent)

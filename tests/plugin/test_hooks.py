@@ -414,3 +414,16 @@ def test_a_run_that_is_asked_to_decodes_all_of_each_clip_before_a_model_loads(be
     assert bench.asked() == []
     bench.run("-k", "judge and S1 and toy")
     assert bench.asked()
+
+
+def test_clips_are_put_into_the_page_where_asked_for(bench):
+    """As the console command does; without a page to be in, the option is refused before anything is asked."""
+    make_clip(bench.data / "video" / "c1.mp4", frames=10, sound=None)
+    bench.run("-k", "S1 and toy", "--emoprefer-html", "page.html", "--emoprefer-embed-media")
+    page = (bench.pytester.path / "page.html").read_text()
+    assert page.count('<script type="text/plain" id="clip-') == 1
+    bench.run("-k", "S1 and toy", "--emoprefer-html", "page.html")
+    assert '<script type="text/plain" id="clip-' not in (bench.pytester.path / "page.html").read_text()
+    refused = bench.run("-k", "S1 and toy", "--emoprefer-embed-media")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines(["*--emoprefer-embed-media is about the page: give --emoprefer-html PATH too"])
