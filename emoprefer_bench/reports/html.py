@@ -29,6 +29,7 @@ SCRIPTS = (
     "charts.js",
     "scores.js",
     "agreement.js",
+    "together.js",
     "weighing.js",
     "run.js",
     "filters.js",

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import re
 
-from support.runs import a_run, golden
+import pytest
+from support.runs import a_run, golden, prefers_longer, says, some_pairs, told
 from support.sources import people_run, shortcuts_run
 
+from emoprefer_bench.cases import Case
 from emoprefer_bench.reports import html
 
 
@@ -71,7 +73,7 @@ def test_every_section_has_what_it_is_about(tab, pages):
     assert tab.page.locator("#agreement .matrix").count() == 2
     assert tab.page.locator("#answers .bar").count() == cases
     assert tab.page.locator("#scores td.tint").count() <= cases
-    assert "its weights | are <gone>" in tab.page.locator("#gates").inner_text()
+    assert "its weights | are <gone>" in tab.page.locator("#failed").inner_text()
     assert "2 cases skipped" in tab.page.locator("#gates").inner_text()
     assert tab.page.locator("#run").get_by_text("sha256").count() == 1
 
@@ -183,3 +185,87 @@ def test_the_page_says_how_far_people_agree(tab, tmp_path):
     row = tab.page.locator("#shortcuts table", has_text="Stands in for").locator("tr", has_text="able")
     assert row.locator("td").last.inner_text() == "3 of 3"
     assert tab.unsound() == []
+
+
+def test_judges_are_held_against_each_other(tab, pages):
+    """A matrix of kappas or shares, whose every cell opens the pairs on which the two differ."""
+    tab.open(pages("plain"))
+    box = tab.page.locator("#together")
+    assert "Kappa takes off what they would share by chance" in box.inner_text()
+    matrix = box.locator("table.mutual").first
+    assert matrix.locator("tbody th").count() == 5
+    cell = matrix.get_by_role("button", name=re.compile("^careful S2, stubborn S1: kappa 0.00, 50.0% of 24 rows$"))
+    assert cell.inner_text() == "0.00"
+    tab.page.get_by_label("Measure").select_option(label="Share of equal verdicts")
+    assert cell.inner_text() == "50.0"
+    cell.click()
+    assert (tab.filter("Judge").input_value(), tab.found()) == ("careful-S2-toy", "12 of 24")
+    assert tab.unsound() == []
+
+
+def test_what_all_judges_miss_is_a_click_away(tab, tmp_path):
+    """The clips by name, and their pairs in the browser of pairs."""
+    judges = {Case("longer", "S2", "toy", "video"): prefers_longer, Case("second", "S1", "toy", "video"): says("a2")}
+    html.write(told(tmp_path, some_pairs(8), judges), tmp_path / "page.html")
+    box = tab.open(tmp_path / "page.html").page.locator("#together")
+    assert "in 2 of 6 pairs" in box.inner_text()
+    rows = box.get_by_role("region", name="that all judges miss").locator("tbody tr").all_inner_texts()
+    assert [row.split("\t") for row in rows] == [["clip3", "1", "1"], ["clip0", "1", "2"]]
+    box.get_by_role("button", name="Show these pairs").click()
+    assert (tab.found(), tab.rows()) == ("2 of 8", [1, 7])
+    assert tab.unsound() == []
+
+
+def test_kappa_and_consistency_without_ties_are_explained_where_they_stand(tab, pages):
+    """Below the table that has them."""
+    tab.open(pages("plain"))
+    words = tab.page.get_by_role("region", name="Position bias").locator("xpath=following-sibling::p").inner_text()
+    assert "Without ties:" in words
+    assert "Kappa (Cohen):" in words
+
+
+APART = """
+() => [...document.querySelectorAll(".scatter svg")].map((picture) => {
+  const box = (node) => node.getBoundingClientRect();
+  const [names, marks] = ["text.point", "path.dot"].map((kind) => [...picture.querySelectorAll(kind)].map(box));
+  const meet = (a, b) => a.left < b.right - 1 && a.right > b.left + 1 && a.top < b.bottom - 2 && a.bottom > b.top + 2;
+  const beyond = names.filter((one) => one.left < box(picture).left || one.right > box(picture).right);
+  const others = (one) => [...marks, ...names.filter((other) => other !== one)];
+  const upon = names.filter((one) => others(one).some((other) => meet(one, other)));
+  return [names.length, marks.length, beyond.length, upon.length];
+})
+"""
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_every_point_has_its_name_and_none_lies_on_another(tab, tmp_path, width):
+    """The best in its corner, and several in one place."""
+    document = golden()
+    one = next(case for case in document["cases"] if case["id"] == "qwen25omni_7b-S2-toy")
+    for number in range(12):
+        score, swap = (1.0, 1.0) if number < 3 else (0.5 + number / 50, 0.9)
+        scores = {**one["scores"], "waf2": {**one["scores"]["waf2"], "mean": score}}
+        scores["swap"] = {**one["scores"]["swap"], "mean": swap}
+        name = "a judge of quite a long name " * (number == 5) + f"judge_{number}"
+        document["cases"].append({**one, "id": f"judge_{number}-S2-toy", "model": name, "scores": scores})
+    html.write(document, tmp_path / "page.html")
+    tab.page.set_viewport_size({"width": width, "height": 900})
+    pictures = tab.open(tmp_path / "page.html").page.evaluate(APART)
+    assert pictures[0][0] > 12
+    assert all(picture == [picture[1], picture[1], 0, 0] for picture in pictures)
+    assert tab.unsound() == []
+
+
+def test_what_failed_comes_first(tab, tmp_path):
+    """Above the scores, with the reason; a run in which all went well has no such section."""
+    document = golden()
+    for case in document["cases"]:
+        case["outcome"] = "passed" if case["outcome"] != "skipped" else "skipped"
+    html.write(document, tmp_path / "page.html")
+    assert tab.open(tmp_path / "page.html").page.locator("#failed").count() == 0
+    document["cases"][2] |= {"outcome": "failed", "reason": "the engine fell over"}
+    html.write(document, tmp_path / "page.html")
+    page = tab.open(tmp_path / "page.html").page
+    assert page.locator("main > section").first.get_attribute("id") == "failed"
+    assert "the engine fell over" in page.locator("#failed").inner_text()
+    assert page.locator("#sections a").first.inner_text() == "Failed"

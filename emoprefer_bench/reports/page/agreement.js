@@ -129,6 +129,11 @@ function provenanceSection(report) {
 
 const WITH_INTERVAL = (share, interval) => number([percent(share), el("small", {}, range(interval))]);
 
+const BIAS_WORDS =
+  "Consistent: the exchanged pair got the same verdict, a tie again or the same text. Without ties: the same of the rows where both " +
+  "verdicts name a text, since a judge that always says same is consistent, too. Kappa (Cohen): consistency beyond what two such " +
+  "sets of verdicts would share by chance; 1 is always, 0 as often as by chance, as when the place alone decides.";
+
 /** bias: first_slot {share, interval}, consistency, consistency_without_ties, kappa, primacy, recency. */
 function biasTable(cases) {
   const noisy = cases.some((one) => one.noise);
@@ -156,13 +161,15 @@ function biasTable(cases) {
     ...(noisy ? ["Engine\u2019s own flips"] : []),
   ];
   return (
-    rows.length > 0 &&
-    table(
-      "Position bias, in percent of the rows read in both orders",
-      ["Judge", "Data set", ...heads.map(number)],
-      rows,
-      "wide",
-    )
+    rows.length > 0 && [
+      table(
+        "Position bias, in percent of the rows read in both orders",
+        ["Judge", "Data set", ...heads.map(number)],
+        rows,
+        "wide",
+      ),
+      el("p", { class: "lead" }, BIAS_WORDS),
+    ]
   );
 }
 

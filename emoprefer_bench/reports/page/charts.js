@@ -86,7 +86,7 @@ function legend(parts) {
   );
 }
 
-/** Points {x, y, name, words, control, series} on two scales of fractions; labelled where there is room. Drawn again as its width changes. */
+/** Points {x, y, name, words, control, series} on two scales of fractions; each with its name. Drawn again as its width changes. */
 function scatter(items, across, up, words) {
   const figure = el("div", { class: "scatter", role: "img", "aria-label": words });
   new ResizeObserver(([entry]) => {
@@ -96,7 +96,8 @@ function scatter(items, across, up, words) {
 }
 
 function scatterOf(items, across, up, width) {
-  const [left, bottom, height] = [44, 44, 360];
+  const [left, bottom] = [44, 44];
+  const height = 360 + Math.max(0, items.length - 8) * Math.round(12_000 / Math.max(width, 280));
   const [wide, high] = [width - left - 14, height - bottom - 12];
   const horizontal = scaleOver(items.map((item) => item.x));
   const vertical = scaleOver(items.map((item) => item.y));
@@ -128,7 +129,7 @@ function scatterOf(items, across, up, width) {
         }),
       ),
     ),
-    pointNames(placed, width, height - bottom),
+    pointNames(placed, up, width, height - bottom),
   );
 }
 
@@ -141,30 +142,51 @@ const SHAPES = [
 ];
 const shapeOf = (series) => SHAPES[series % SHAPES.length];
 
-/** Names beside the points, each at the first place around its point where nothing else is; all are also in the points' titles. */
-function pointNames(items, width, height) {
-  const taken = items.map((item) => [item.px - 7, item.py - 7, item.px + 7, item.py + 7]);
-  const free = ([l, t, r, b]) =>
-    l > 44 && r < width && t > 30 && b < height && !taken.some((o) => l < o[2] && r > o[0] && t < o[3] && b > o[1]);
+/** Places for a name of this length around a point: beside it, then on wider and wider rings. */
+function* placesAround({ px, py }, long) {
+  for (const [dx, dy] of [
+    [10, 0],
+    [-10 - long, 0],
+    [-long / 2, -15],
+    [-long / 2, 15],
+  ])
+    yield [px + dx, py + dy];
+  for (let ring = 14; ring < 600; ring += 12)
+    for (let turn = 0; turn < 16; turn += 1) {
+      const [across, up] = [Math.cos((turn * Math.PI) / 8), Math.sin((turn * Math.PI) / 8)];
+      yield [px + ring * across - (long * (1 - across)) / 2, py + ring * up];
+    }
+}
+
+/** As much of a name as fits the room, in pixels. */
+function fitting(name, room, measured) {
+  const letters = [...name];
+  if (measured(name) <= room) return name;
+  while (letters.length > 1 && measured(`${letters.join("")}\u2026`) > room) letters.pop();
+  return `${letters.join("")}\u2026`;
+}
+
+/** A name for every point, at the first place where nothing else is (`up` is the axis's), with a line where it stands further off. */
+function pointNames(items, up, width, height) {
   const ruler = document.createElement("canvas").getContext("2d");
   ruler.font = "12px system-ui";
+  const measured = (name) => ruler.measureText(name).width + 4;
+  const axis = [44, 0, 60 + measured(up), 30];
+  const taken = [axis, ...items.map((item) => [item.px - 7, item.py - 7, item.px + 7, item.py + 7])];
+  const inside = ([l, t, r, b]) => l > 44 && r < width && t > 2 && b < height;
+  const free = ([l, t, r, b]) => !taken.some((o) => l < o[2] && r > o[0] && t < o[3] && b > o[1]);
   return items.map((item) => {
-    const long = ruler.measureText(item.name).width + 2;
-    for (const [dx, dy] of [
-      [10, 0],
-      [-10 - long, 0],
-      [-long / 2, -15],
-      [-long / 2, 15],
-      [8, -12],
-      [8, 12],
-      [-8 - long, -12],
-      [-8 - long, 12],
-    ]) {
-      const box = [item.px + dx, item.py + dy - 7, item.px + dx + long, item.py + dy + 7];
-      if (!free(box)) continue;
-      taken.push(box);
-      return svg("text", { x: box[0], y: item.py + dy + 4 }, item.name);
-    }
-    return null;
+    const name = fitting(item.name, (width - 44) / 2, measured);
+    const long = measured(name);
+    const boxes = [...placesAround(item, long)].map(([x, y]) => [x, y - 7, x + long, y + 7]).filter(inside);
+    const box = boxes.find(free) ?? boxes[0];
+    if (!box) return null;
+    taken.push(box);
+    const [x, y] = [Math.min(Math.max(item.px, box[0]), box[2]), Math.min(Math.max(item.py, box[1]), box[3])];
+    const far = Math.hypot(x - item.px, y - item.py) > 12;
+    return [
+      far && svg("line", { class: "way", x1: item.px, y1: item.py, x2: x, y2: y }),
+      svg("text", { class: "point", x: box[0] + 2, y: box[1] + 11 }, name),
+    ];
   });
 }

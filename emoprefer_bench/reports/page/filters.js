@@ -45,19 +45,23 @@ function chosen(pairs, report, filter) {
   const among = judges.flatMap((id) => (id === filter.other ? [] : rounds(id)));
   const other = filter.other ? rounds(filter.other)[0] : null;
   const found = filter.search ? search(pairs, rows, judges.flatMap(rounds), filter.search) : null;
-  const judged = [filter.forward, filter.exchanged, filter.how, filter.order, filter.people, filter.other].some(
-    Boolean,
-  );
+  const missed = filter.people === MISSED ? new Set(missedIn(report, filter.dataset)) : null;
+  const judged =
+    [filter.forward, filter.exchanged, filter.how, filter.order, filter.other].some(Boolean) || (filter.people && !missed);
   const left = rows.keys
     .map((_, row) => row)
     .filter(
       (row) =>
+        (!missed || missed.has(row)) &&
         (!filter.label || rows.labels[row] === filter.label) &&
         (!found || found(row)) &&
         (!judged || among.some((one) => fits(filter, one, row, rows.labels[row], other))),
     );
   return sorted(left, marginsOf(pairs, filter.judge), filter.sort);
 }
+
+const MISSED = "missed";
+const missedIn = (report, dataset) => report.together[dataset]?.missed?.rows ?? [];
 
 const marginsOf = (pairs, judge) => pairs.cases[judge]?.[0].forward.margins ?? null;
 const SORTS = {
@@ -87,7 +91,7 @@ function fits(filter, one, row, label, other) {
     (!filter.exchanged || exchanged === filter.exchanged) &&
     (!filter.how || ORDERS.some((order) => one[order].provenances[row] === filter.how)) &&
     (!filter.order || position[filter.order]) &&
-    (!filter.people || people[filter.people]) &&
+    (!filter.people || filter.people === MISSED || people[filter.people]) &&
     (!other || apart())
   );
 }
@@ -143,6 +147,7 @@ function filterForm(report, pairs, filter, changed) {
       pick("people", "With people", [
         ["agrees", "agrees"],
         ["disagrees", "disagrees"],
+        ...(missedIn(report, filter.dataset).length ? [[MISSED, "no judge agrees"]] : []),
       ]),
     pick(
       "other",

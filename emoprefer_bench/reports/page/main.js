@@ -1,9 +1,11 @@
 // Everything in its place, the pairs last.
 
 const TITLES = {
+  failed: "Failed",
   scores: "Scores",
   consistency: "Consistency",
   agreement: "Agreement",
+  together: "Judges",
   answers: "Answers",
   shortcuts: "Shortcuts",
   confidence: "Confidence",
@@ -18,9 +20,11 @@ function start() {
   const report = JSON.parse(document.getElementById("report").textContent);
   const browser = pairsSection(report);
   const sections = [
+    failedSection(report),
     scoresSection(report),
     againstSwapSection(report),
     agreementSection(report, browser.show),
+    togetherSection(report, browser.show),
     provenanceSection(report),
     shortcutsSection(report),
     weighingSection(report),

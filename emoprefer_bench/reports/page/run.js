@@ -78,9 +78,8 @@ function gatesSection(report) {
       said((gate.message ?? "").replace(`${one.id}: `, "")),
     ]),
   );
-  const stopped = report.cases.filter((one) => !["passed", "skipped"].includes(one.outcome));
   const skipped = report.cases.filter((one) => one.outcome === "skipped");
-  if (!rows.length && !stopped.length && !skipped.length) return null;
+  if (!rows.length && !skipped.length) return null;
   return section(
     "gates",
     "Gates and what did not run",
@@ -92,10 +91,17 @@ function gatesSection(report) {
         rows,
         "wide",
       ),
-    stopped.length > 0 && notRun("Failed or stopped", stopped),
     skipped.length > 0 &&
       el("details", {}, el("summary", {}, `${plural(skipped.length, "case")} skipped`), notRun("Skipped", skipped)),
   );
+}
+
+/** Cases that ended badly, or never ran although they should have: the first thing on a page. */
+function failedSection(report) {
+  const failed = report.cases.filter((one) => !["passed", "skipped"].includes(one.outcome));
+  if (!failed.length) return null;
+  const words = `${plural(failed.length, "case")} of ${count(report.cases.length)} failed, stopped or did not come to run.`;
+  return section("failed", "Failed", words, notRun("Failed or stopped", failed));
 }
 
 function notRun(caption, cases) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
+from emoprefer_bench.reports.page.together import together
 from emoprefer_bench.scoring.counts import NONE, table
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ PER_ROW = ("keys", "labels", "row_digests", "subsets", "subtitle_digests", "clip
 
 
 def summary(document: Document) -> Plain:
-    """Give the document with each case's verdicts counted, and without what its data sets say of single rows."""
+    """Give the document without what its data sets say of single rows.
+
+    Each case's verdicts are counted, and held against those of the others.
+    """
     datasets = document["datasets"]
     return {
         "schema": document["schema"],
@@ -26,6 +30,7 @@ def summary(document: Document) -> Plain:
             name: {part: value for part, value in dataset.items() if part not in PER_ROW}
             for name, dataset in datasets.items()
         },
+        "together": {name: together(document, name) for name in datasets},
         "cases": [_counted(case, datasets.get(case["dataset"])) for case in document["cases"]],
     }
 
