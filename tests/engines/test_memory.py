@@ -4,6 +4,7 @@ import json
 import os
 import struct
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,68 @@ def test_a_model_that_fits_passes(weights, smi, monkeypatch):
     check_fits(weights(BF16=2 * memory.GIB), None)
 
 
+OMNI_7B = {
+    "thinker_config": {
+        "text_config": {
+            "hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
+            "max_position_embeddings": 32768, "sliding_window": 32768, "use_sliding_window": False,
+        }
+    }
+}  # fmt: skip
+QWEN3_8B = {
+    "hidden_size": 4096, "num_hidden_layers": 36, "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128,
+    "max_position_embeddings": 40960, "layer_types": ["full_attention"] * 36,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "tokens", "token", "longest"),
+    [
+        (OMNI_7B, None, 28 * 2 * 4 * 128 * 2, 32768),
+        (OMNI_7B, 16384, 57_344, 16384),
+        (QWEN3_8B, None, 36 * 2 * 8 * 128 * 2, 40960),
+        ({"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}, 100, 2 * 2 * 2 * 32 * 2, 100),
+    ],
+)
+def test_what_is_kept_of_a_prompt(config, tokens, token, longest):
+    """Keys and values of every layer, by the shapes of known models."""
+    assert memory.cache_of(config, tokens) == memory.Cache(token, longest)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sliding_window": 4096},
+        {"kv_lora_rank": 512},
+        {"layer_types": ["full_attention", "linear_attention"]},
+        {"num_hidden_layers": None},
+    ],
+)
+def test_nothing_is_said_of_models_that_keep_something_else(change):
+    """A model is not refused for what it doesn't keep."""
+    assert memory.cache_of({**QWEN3_8B, **change}) is None
+    assert memory.cache_of(QWEN3_8B, -1) is None  # vLLM finds the longest that fits by itself
+
+
+def test_a_context_that_does_not_fit_says_which_does(weights, smi, monkeypatch):
+    """The weights have room, a prompt as long as the context has none beside them: the message has the longest."""
+    smi(gpu0=3072)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    folder = weights(BF16=memory.GIB)
+    cache = memory.cache_of(OMNI_7B)
+    with pytest.raises(TooLargeError, match=r"prompt of 32,768 tokens 1\.8 GiB, .* max_model_len=18724 or less"):
+        check_fits(folder, None, cache=cache)
+    check_fits(folder, None, cache=memory.cache_of(OMNI_7B, 18_724))
+
+
+def test_what_a_model_speaks_with_is_not_loaded(weights):
+    """The talker of Qwen's Omni models stays on the disk, so it needs no memory."""
+    folder = weights(BF16=1000)
+    header = json.dumps({"talker.w": {"dtype": "BF16", "shape": [50], "data_offsets": [0, 100]}}).encode()
+    Path(folder, "talker.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 100)
+    assert weights_bytes(folder, None) == 2000
+
+
 def test_only_the_leased_gpus_count(smi):
     """The free memory of others is not this model's."""
     smi(gpu0=2048, gpu1=1024)
@@ -83,6 +146,7 @@ def test_nothing_is_said_where_nothing_is_known(weights, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert free_memory("0") == []
     assert weights_bytes("nobody/nothing", None) is None
+    assert weights_bytes(str(tmp_path / "model.gguf"), None) is None
     (tmp_path / "checkpoint" / "model-1.safetensors").write_bytes(b"\xff" * 99)
     assert weights_bytes(str(tmp_path / "checkpoint"), None) is None
 

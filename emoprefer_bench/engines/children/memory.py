@@ -6,30 +6,100 @@ import math
 import os
 import subprocess
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 GIB = 1 << 30
 BYTES = {"F64": 8, "F32": 4, "I64": 8, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}  # all others have one
 HALF = 2  # bytes of a weight that was stored in more, as both engines load it on a GPU unless told otherwise
+SPOKEN = ("talker.", "token2wav.", "code2wav.")  # what Qwen's Omni models speak with; nobody loads it
+# What a config has whose layers keep less of a token, or something else, than keys and values of all.
+UNUSUAL = (
+    "kv_lora_rank",
+    "sliding_window",
+    "layer_types",
+    "attention_chunk_size",
+    "linear_num_key_heads",
+    "mamba_d_state",
+)
 
 
 class TooLargeError(RuntimeError):
     """Weights that don't fit; the message says what they need and what is free."""
 
 
-def check_fits(model: str, revision: str | None, dtype: str | None = None) -> None:
-    """Raise TooLargeError where the weights alone exceed the free memory of the GPUs.
+@dataclass(frozen=True)
+class Cache:
+    """What an engine keeps of a prompt: bytes a token, and how many tokens the longest prompt may have."""
 
-    Says nothing where there is no GPU, or where the weights' size can't be known.
+    token: int
+    tokens: int
+
+    @property
+    def bytes(self) -> int:
+        """What it keeps of the longest."""
+        return self.token * self.tokens
+
+
+def check_fits(model: str, revision: str | None, dtype: str | None = None, cache: Cache | None = None) -> None:
+    """Raise TooLargeError where the weights, or they and the cache of one prompt, exceed the free memory of the GPUs.
+
+    Says nothing where there is no GPU, or where the weights' size can't be known. What a model needs beside these while
+    it computes isn't counted, so what passes may still be too large.
     """
     free = free_memory(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     needed = weights_bytes(model, revision, dtype) if free else None
-    if free and needed and needed > sum(free):
+    if not free or not needed:
+        return
+    room = f"{sum(free) / GIB:.1f} GiB are free on {len(free)} GPU{'s' if len(free) > 1 else ''}"
+    left = sum(free) - needed
+    if left < 0:
         raise TooLargeError(
-            f"{model} doesn't fit: its weights take {needed / GIB:.1f} GiB, and {sum(free) / GIB:.1f} GiB are free on "
-            f"{len(free)} GPU{'s' if len(free) > 1 else ''}. Give its fixture more GPUs (gpus=...), take a smaller or "
-            "quantized checkpoint, or end what else runs there (nvidia-smi)",
+            f"{model} doesn't fit: its weights take {needed / GIB:.1f} GiB, and {room}. Give its fixture more GPUs "
+            "(gpus=...), take a smaller or quantized checkpoint, or end what else runs there (nvidia-smi)",
         )
+    if cache and left < cache.bytes and _files(model, revision):  # what the hub says counts what isn't loaded, too
+        raise TooLargeError(
+            f"{model} doesn't fit: its weights take {needed / GIB:.1f} GiB, what it keeps of a prompt of "
+            f"{cache.tokens:,} tokens {cache.bytes / GIB:.1f} GiB, and {room}. Set max_model_len={left // cache.token} "
+            "or less in its fixture, give it more GPUs (gpus=...), or take a smaller checkpoint",
+        )
+
+
+def cache_of(config: Mapping[str, Any], tokens: int | None = None) -> Cache | None:
+    """Return what is kept of a prompt of so many tokens, by default as many as a model's config.json allows.
+
+    Keys and values of every layer, two bytes a number. None for a model of which something else is kept, or not of
+    every layer, and for a length that isn't given in plain.
+    """
+    text = _text(config)
+    heads = text.get("num_attention_heads")
+    kept = text.get("num_key_value_heads", heads)
+    size = text.get("head_dim") or (text["hidden_size"] // heads if heads and "hidden_size" in text else None)
+    layers, tokens = text.get("num_hidden_layers"), tokens or text.get("max_position_embeddings")
+    if not (layers and kept and size and isinstance(tokens, int) and tokens > 0) or _unusual(text):
+        return None
+    return Cache(2 * layers * kept * size * HALF, tokens)
+
+
+def _unusual(text: Mapping[str, Any]) -> bool:
+    """Whether a layer keeps less than all keys and values; `use_sliding_window` may say that none slides."""
+    given = {name for name in UNUSUAL if text.get(name)}
+    if text.get("use_sliding_window") is False:
+        given.discard("sliding_window")
+    if set(text.get("layer_types") or ()) <= {"full_attention"}:
+        given.discard("layer_types")
+    return bool(given)
+
+
+def _text(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the part of a config that is the language model's."""
+    for name in ("thinker_config", "text_config", "llm_config"):
+        if isinstance(inner := config.get(name), dict):
+            return _text(inner)
+    return config
 
 
 def free_memory(ids: str) -> list[int]:
@@ -46,10 +116,24 @@ def free_memory(ids: str) -> list[int]:
 
 def weights_bytes(model: str, revision: str | None, dtype: str | None = None) -> int | None:
     """Return the bytes that the weights take once loaded, or None where that can't be known."""
-    folder = Path(model)
-    counts = _counts(sorted(folder.glob("*.safetensors"))) if folder.is_dir() else _counts_on_hub(model, revision)
+    files = _files(model, revision)
+    counts = _counts(files) if files or Path(model).exists() else _counts_on_hub(model, revision)
     most = BYTES["F32"] if dtype == "float32" else HALF
     return sum(count * min(BYTES.get(kind, 1), most) for kind, count in counts.items()) or None
+
+
+def _files(model: str, revision: str | None) -> list[Path]:
+    """Return the files of the weights, of a folder or of a model of the hub that was downloaded."""
+    folder = Path(model)
+    if not folder.exists():
+        from huggingface_hub import try_to_load_from_cache
+
+        try:
+            config = try_to_load_from_cache(model, "config.json", revision=revision)
+        except ValueError:  # no name of a model
+            return []
+        folder = Path(config).parent if isinstance(config, str) else folder
+    return sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
 
 
 def _counts(files: list[Path]) -> Counter[str]:
@@ -64,6 +148,8 @@ def _counts(files: list[Path]) -> Counter[str]:
         try:
             with safe_open(path, framework="np") as file:
                 for name in file.keys():  # noqa: SIM118  # it is no dict
+                    if name.startswith(SPOKEN):
+                        continue
                     tensor = file.get_slice(name)
                     counts[tensor.get_dtype()] += math.prod(tensor.get_shape())
         except (OSError, SafetensorError):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench.engines.children import loaded
 from emoprefer_bench.engines.children.inputs import Media, Prompter, adapter_of, chat_of, marks_thoughts, media_of
-from emoprefer_bench.engines.children.memory import check_fits
+from emoprefer_bench.engines.children.memory import Cache, cache_of, check_fits
 from emoprefer_bench.engines.children.positions import MENDED, VLLM_WORKER, vllm_models
 from emoprefer_bench.engines.children.vllm_weighing import Weigher, can_weigh
 from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, end, one_line, serve
@@ -196,7 +196,7 @@ def load(message: dict[str, Any]) -> Vllm:
     adapter, options = adapter_of(message)
     if "vllm" not in adapter.engines:
         raise ValueError(f"vLLM can't run {adapter.family}; {' and '.join(adapter.engines)} can")
-    check_fits(message["model"], message["revision"], options.get("dtype"))
+    check_fits(message["model"], message["revision"], options.get("dtype"), cache=_cache(message, options))
     known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
     _check(options, known, vllm.__version__)
     if adapter.family in MENDED["vllm"]:
@@ -246,6 +246,19 @@ def _check(options: dict[str, Any], known: list[str], version: str) -> None:
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             raise ValueError(f"vLLM {version} has no option {name!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+
+
+def _cache(message: dict[str, Any], options: dict[str, Any]) -> Cache | None:
+    """Return what vLLM keeps of a prompt as long as the context, None where that can't be told from the config."""
+    from transformers import PreTrainedConfig
+
+    if options.get("kv_cache_dtype", "auto") != "auto":
+        return None
+    try:
+        config, _ = PreTrainedConfig.get_config_dict(message["model"], revision=message["revision"])
+    except (OSError, ValueError):  # vLLM itself will say what is wrong with it
+        return None
+    return cache_of(config, options.get("max_model_len"))
 
 
 def _limits(adapter: Adapter) -> dict[str, int]:
