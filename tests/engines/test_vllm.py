@@ -77,6 +77,23 @@ def test_the_second_question_about_a_clip_is_mostly_cached(omni, question):
     assert second["tokens"]["cached"] >= second["tokens"]["prompt"] * 0.8
 
 
+def test_several_renderers_give_the_same_answers(loaded, omni, question):
+    """Clips that two threads prepare at once are the clips that one prepares: the same tokens and the same words."""
+    clips = ("red-low", "red-high", "blue-low", "3s-4", "3s-6")
+    asked = [
+        question(words, clip, modality, max_tokens=12)
+        for words in (WORDS, "a1?", "Or a2?")
+        for clip in clips
+        for modality in ("audiovideo", "audio", "video")
+    ]
+    expected = omni.ask(*asked)
+    assert len(set(text_of(expected))) > len(clips)
+    told = loaded("vllm", "omni", **SIZES, renderer_num_workers=2).ask(*asked)
+    assert text_of(told) == text_of(expected)
+    counted = [[{**answer["tokens"], "cached": None} for answer in answers] for answers in (told, expected)]
+    assert counted[0] == counted[1]
+
+
 def test_a_prompt_beyond_the_context_is_overlong(omni, question):
     """It is never cut, be it long by its words or by its clip, and its neighbours are answered."""
     long, clip, fine = omni.ask(
@@ -116,10 +133,13 @@ def test_top_k_of_1_is_greedy_and_0_is_all(omni, question):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"max_model_length": 9}, r"has no option 'max_model_length'; did you mean 'max_model_len'\?")],
+    [
+        ({"max_model_length": 9}, r"has no option 'max_model_length'; did you mean 'max_model_len'\?"),
+        ({"renderer_num_workers": 2, "mm_processor_cache_gb": 1}, "is not safe for several threads. Leave the one or"),
+    ],
 )
-def test_an_unknown_option_fails_with_a_sentence(start, checkpoint, options, message):
-    """What this vLLM doesn't know is named, with what may be meant."""
+def test_an_option_that_can_t_be_fails_with_a_sentence(start, checkpoint, options, message):
+    """What this vLLM doesn't know is named, with what may be meant; so is what doesn't go together."""
     failed = start("-m", "emoprefer_bench.engines.children.vllm").load(checkpoint("text"), **options)
     assert failed["type"] == "failed"
     with pytest.raises(ValueError, match=message):

@@ -203,7 +203,7 @@ def load(message: dict[str, Any]) -> Vllm:
         vllm_models()  # is refused here in plain words, and in a worker only in its log
         if "worker_extension_cls" in options:
             raise ValueError(f"worker_extension_cls is taken: it mends the positions of {adapter.family}; leave it")
-    defaults = _defaults(adapter, message, cpu=current_platform.is_cpu())
+    defaults = {**_defaults(adapter, message, cpu=current_platform.is_cpu()), **_renderers(options)}
     # Its defaults are for many questions and no user who waits: up to eight times as many tokens are read in a step.
     offline = UsageContext.LLM_CLASS
     engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**{**defaults, **options}), usage_context=offline)
@@ -259,6 +259,22 @@ def _cache(message: dict[str, Any], options: dict[str, Any]) -> Cache | None:
     except (OSError, ValueError):  # vLLM itself will say what is wrong with it
         return None
     return cache_of(config, options.get("max_model_len"))
+
+
+def _renderers(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what has to be set where several threads prepare media.
+
+    All of them would write to vLLM's cache of what was prepared, which is safe for one: wrong media could come out of
+    it (its pull requests 38418 and 50896). Raises ValueError where a fixture asks for both.
+    """
+    if options.get("renderer_num_workers", 1) == 1:
+        return {}
+    if options.get("mm_processor_cache_gb"):
+        raise ValueError(
+            "renderer_num_workers and mm_processor_cache_gb don't go together: vLLM's cache of prepared clips is not "
+            "safe for several threads. Leave the one or the other",
+        )
+    return {"mm_processor_cache_gb": 0}
 
 
 def _limits(adapter: Adapter) -> dict[str, int]:
