@@ -1,0 +1,63 @@
+"""The checks for a GPU, walked without one, so that they still run when one is at hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from . import ROOT, bring, roofline, table
+
+
+def test_the_script_walks_on_a_cpu(tmp_path):
+    """It builds its checkpoints, has a model run short of (pretended) memory, and tells so as a table and as JSON."""
+    command = [sys.executable, "-m", "tests.gpu", "--cpu", "--only", "shortage", "--seconds", "900"]
+    environment = {**os.environ, "OUT": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    document = json.loads((tmp_path / "gpu.json").read_text())
+    assert [(row["check"], row["result"]) for row in document["checks"]] == [
+        ("checkpoint", "passed"),
+        ("shortage", "passed"),
+    ]
+    assert document["checks"][1]["found"]["limit"] == "pretended"
+    assert re.search(r"^shortage +passed", ran.stdout, re.MULTILINE)
+    assert max(map(len, ran.stdout.splitlines())) <= table.WIDTH
+
+
+def test_without_a_gpu_it_says_so(tmp_path):
+    """And fails nothing, since there is nothing to look at."""
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", "tests.gpu"]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("no GPU here")
+
+
+def test_the_roofline_is_the_one_that_the_page_derives():
+    """What docs/performance.md says of an H100, to the digits that stand there."""
+    page = " ".join((ROOT / "docs" / "performance.md").read_text().split())
+    needed = roofline.needs(roofline.H100, roofline.OMNI_7B, roofline.Load())
+    for part in (needed.prefill, needed.judging, needed.describing):
+        assert f"| {part:.3f} |" in page
+    assert f"so {needed.clips:.1f} clips a second" in page
+    shorter = roofline.needs(roofline.H100, roofline.OMNI_7B, roofline.Load(clip=1500, picture=1380))
+    assert f"1,500 tokens allow {shorter.clips:.1f} a second" in page
+
+
+@pytest.mark.parametrize(("name", "card"), [("NVIDIA H100 80GB HBM3, 81559 MiB, 580", roofline.H100), ("L4", None)])
+def test_a_card_is_known_by_its_whole_name(name, card):
+    """A smaller sister of it is another card."""
+    assert roofline.card_named(name) == card
+    assert roofline.card_named("NVIDIA H100 PCIe") is None
+
+
+def test_what_a_machine_lacks_is_named(monkeypatch, tmp_path):
+    """With the command that brings it, where no wheel of it travelled along."""
+    monkeypatch.setitem(bring.NEEDED, "no_such_module", ("no-such-distribution",))
+    monkeypatch.setattr(bring, "BROUGHT", tmp_path)
+    with pytest.raises(RuntimeError, match=r"lacks no_such_module: run `python -m tests.gpu --bring 3\.\d+ \d"):
+        bring.unpack()
