@@ -32,8 +32,9 @@ from emoprefer_bench.cases import Case  # noqa: E402
 from emoprefer_bench.data.datasets import Source  # noqa: E402
 from emoprefer_bench.engines import declared  # noqa: E402
 from emoprefer_bench.engines.gpus import Gpus  # noqa: E402
-from emoprefer_bench.media.pool import Decoders, HeldClip  # noqa: E402
+from emoprefer_bench.media.pool import Decoders  # noqa: E402
 from emoprefer_bench.pairs import Clip, Question  # noqa: E402
+from emoprefer_bench.trial.held import HeldClip  # noqa: E402
 from emoprefer_bench.trial.seats import Slots  # noqa: E402
 from emoprefer_bench.trial.times import Times  # noqa: E402
 from emoprefer_bench.trial.trial import Settings, Trial  # noqa: E402
