@@ -267,7 +267,7 @@ def test_help_says_what_it_makes(capsys):
         main(["--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert "dataset/demo" in said
-    assert "48 pairs" in said
+    assert "164 pairs" in said
     assert "[demo]" in said
 
 

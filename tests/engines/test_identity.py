@@ -340,7 +340,7 @@ def test_workers_and_functions_say_who_they_are(judges):
     judges.run("one", "two", "three", "four")
     judges.result.assert_outcomes(errors=3, passed=1)
     judges.result.stdout.fnmatch_lines(["*needs a version=...: its answers are kept under that*"])
-    judges.result.stdout.fnmatch_lines(["*needs a name=...: its answers are kept under that*"])
+    judges.result.stdout.fnmatch_lines(["*needs a name=... where its answers are kept*"])
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])

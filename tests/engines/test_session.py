@@ -128,10 +128,11 @@ def test_each_child_gets_its_share_of_the_gpus(tmp_path):
 
 
 def test_all_questions_about_a_clip_go_to_the_same_child(tmp_path):
-    """Its caches are there; questions without a clip go where there is least to do."""
+    """Its caches are there; a question without a clip goes where there is room."""
     judge = engine(tmp_path, gpus=Gpus(("0", "1")), options={"data_parallel": 2})
     answers, _ = ask(judge, tmp_path, "a", "b", "a", "b", "a", None)
-    assert [answer.text for answer in answers] == ["0", "1", "0", "1", "0", "1"]
+    assert [answer.text for answer in answers[:5]] == ["0", "1", "0", "1", "0"]
+    assert answers[5].text in ("0", "1")
 
 
 def test_a_question_that_comes_while_the_child_is_started_again_waits_for_it(tmp_path):
