@@ -413,3 +413,52 @@ def fill(store):
 def question(number):
     """A question of no particular judge."""
     return Question({"engine": "test"}, f"Which? {number}", "text", Sampling())
+
+
+# What an engine that weighs does: a text's log-probabilities follow from the question alone.
+WEIGHER = """
+import hashlib, json, sys, time
+sys.path.insert(0, {folder!r})
+from worker import OneByOne, serve
+def answer(question):
+    told = json.dumps([question["prompt"], question["score"]])
+    with open({noted!r}, "a") as noted:
+        noted.write(hashlib.sha256(told.encode()).hexdigest() + "\\n")
+    time.sleep({seconds})
+    weighed = [hashlib.sha256((told + text).encode()).digest()[:3] for text in question["score"]]
+    return dict(logprobs=[[-byte / 64 for byte in each] for each in weighed])
+serve(lambda message: OneByOne(dict(engine="fake", version="1", scores=True, concurrency={in_flight}), answer))
+"""
+
+
+def test_killed_runs_lose_nothing_that_was_weighed(bench):
+    """A run of L1 and P1 is killed in the middle, three times; what was weighed is there to the bit in the next one."""
+    project = Project(bench, seconds=0.1)
+    weighing = CHILD.replace('"text", prompts=("S1", "S2")', '"text+subtitle", prompts=("L1", "P1")')
+    assert weighing != CHILD
+    bench.pytester.makeconftest(weighing)
+    (bench.data / "subtitles.csv").write_text("name,subtitle\n" + "".join(f"c{n},Sentence {n}.\n" for n in range(4)))
+    settings = {"folder": str(Path(worker.__file__).parent), "noted": str(project.noted)}
+    script = bench.pytester.path / "engine.py"
+    script.write_text(WEIGHER.format(**settings, seconds=0.1, in_flight=IN_FLIGHT))
+    select = ("-k", "toy and judge")
+    for _ in range(3):
+        asked, stored = len(project.asked()), stored_keys(bench.pytester.path / ".emoprefer/answers")
+        run = project.start(*select)
+        project.wait_for(asked + 10, run)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate(timeout=300)
+        assert run.returncode == -signal.SIGKILL, "it had ended before it could be killed"
+        assert stored < stored_keys(bench.pytester.path / ".emoprefer/answers")
+    run = project.start(*select)
+    assert "2 passed" in run.communicate(timeout=600)[0]
+    disturbed, asked = project.cases(), project.asked()
+    assert len(set(asked)) == WEIGHED
+    assert len(asked) <= WEIGHED + 3 * IN_FLIGHT
+    (bench.pytester.path / ".emoprefer").rename(bench.pytester.path / "disturbed")
+    run = project.start(*select)
+    run.communicate(timeout=600)
+    assert project.cases() == disturbed
+
+
+WEIGHED = 16 + 16 + 16  # each row's two texts with the subtitle and without it, and both orders of its labels
