@@ -191,7 +191,7 @@ def test_marks_can_be_pasted_into_a_test(snippet, bench):
     assert [decision["outcome"] for decision in bench.cases()["judge-S1-toy"]["gate"]] == ["fail"]
 
 
-@those("python", "from worker import")
+@those("python", "from worker import", "my_repository")
 def test_the_worker_runs_where_its_repository_is(snippet, bench):
     """Beside worker.py and a package of the model's."""
     folder = bench.pytester.mkdir("worker")

@@ -21,6 +21,7 @@ from emoprefer_bench.protocol import worker
 from emoprefer_bench.protocol.parent import LoadError
 
 ROOT = Path(__file__).parents[2]
+CHECKPOINTS = ROOT / "tests" / "support" / "checkpoints"
 SCRIPT = '''
 import os, sys
 from worker import OneByOne, serve
@@ -230,3 +231,49 @@ def test_the_how_to_has_code_that_runs(elsewhere, tmp_path):
     )
     clip = {"name": "clip", "digest": "0" * 64, "video": "/clips/clip.mp4"}
     assert ask(judge(elsewhere, "documented.py"), tmp_path / "log", clip=clip).text == "/clips/clip.mp4: Which?"
+
+
+def documented(*signs):
+    """The Python of docs/external.md that has these signs; there is one such block."""
+    blocks = re.findall(r"^```python\n(.*?)```", (ROOT / "docs" / "external.md").read_text(), re.DOTALL | re.MULTILINE)
+    (block,) = [block for block in blocks if all(sign in block for sign in signs)]
+    return block
+
+
+def test_the_how_to_has_a_worker_that_weighs_as_an_engine_does(bench):
+    """Both scripts of that section, as they stand: S1, L1 and P1 in a run, beside transformers on the same weights."""
+    folder = bench.pytester.mkdir("workers")
+    subprocess.run([sys.executable, CHECKPOINTS, folder, "text"], check=True, capture_output=True, timeout=600)
+    weights = folder / "text"
+    shutil.copy(worker.__file__, folder / "worker.py")
+    (folder / "weigher.py").write_text(documented('"scores": True'))
+    declared = documented("def my_weigher")
+    places = {
+        "~/workers": str(folder),
+        "~/miniconda3/envs/weigher": sys.executable,
+        "~/weights/my-language-model": str(weights),
+    }
+    for place, here in places.items():
+        assert place in declared
+        declared = declared.replace(place, here)
+    (bench.pytester.path / "conftest.py").write_text(declared + ENGINE.format(weights=weights))
+    (bench.data / "subtitles.csv").write_text("name,subtitle\nc1,I lost it.\nc2,Oh! How nice of you.\n")
+    options = ("--emoprefer-modality", "text+subtitle", "--emoprefer-compare-fail", "min_answered:0")  # random weights
+    run = bench.run("-k", "toy and (my_weigher or engine)", *options, apart=True)
+    run.assert_outcomes(passed=6)
+    cases = bench.cases()
+    for prompt in ("L1", "P1"):
+        told, expected = (cases[f"{name}-{prompt}-toy"] for name in ("my_weigher", "engine"))
+        assert told["provenance"] == {"weighed": 6}
+        (verdicts,), (others,) = told["verdicts"], expected["verdicts"]
+        assert all(abs(margin) > 1e-3 for margin in verdicts["forward_margin"])
+        for field in ("forward_margin", "exchanged_margin"):
+            assert verdicts[field] == pytest.approx(others[field], abs=1e-4)
+
+
+ENGINE = """
+
+@emoprefer_bench.model(gpus=0, modality="text+subtitle", prompts=("S1", "L1", "P1"))
+def engine(gpus):
+    return emoprefer_bench.transformers("{weights}", gpus=gpus, family="text", max_tokens=4)
+"""
