@@ -11,6 +11,7 @@ import pytest
 from support import media_files
 
 import emoprefer_bench
+from emoprefer_bench.demo import JUDGE
 from emoprefer_bench.engines.engine import ChildEngine
 from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.media.plan import MediaPlan
@@ -78,7 +79,7 @@ def test_a_worker_gets_what_it_declares(tmp_path):
     [
         (lambda: emoprefer_bench.transformers("Qwen/Qwen2.5-Omni-3B", gpus=Gpus()), {"HF_TOKEN"}),
         (lambda: emoprefer_bench.vllm("Qwen/Qwen2.5-Omni-3B", gpus=Gpus(), env=["my_token"]), {"HF_TOKEN", "my_token"}),
-        (lambda: emoprefer_bench.transformers("/", family="text", gpus=Gpus()), set()),
+        (lambda: emoprefer_bench.transformers(str(JUDGE), family="text", gpus=Gpus()), set()),
         (lambda: emoprefer_bench.gpt("gpt-4o"), {"OPENAI_API_KEY"}),
         (lambda: emoprefer_bench.gemini("gemini-2.5-pro", key="my_token"), {"my_token"}),
         (lambda: emoprefer_bench.served("m", base_url="http://a/v1"), set()),
