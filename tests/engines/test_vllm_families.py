@@ -26,7 +26,7 @@ FAMILIES = {
     "kimi_audio": ("audio", {"audio": 39}, {}),
 }
 # What the first clip is exchanged for: one that sounds different, and one that looks different.
-OTHERS = {"audio": ["red-high", "3s-6"], "video": ["blue-low"], "audiovideo": ["red-high", "blue-low"]}
+OTHERS = {"audio": ["red-high"], "video": ["blue-low"], "audiovideo": ["red-high", "blue-low"]}
 
 
 def asked(question, name):
@@ -59,9 +59,7 @@ def test_media_reach_the_model(answers, name):
     first = answers[name][0]
     counted = {kind: count for kind, count in first["tokens"].items() if kind in ("audio", "video")}
     assert counted == FAMILIES[name][1]
-    others = [answer["text"] != first["text"] for answer in answers[name][1:]]
-    # Of two other sounds one is enough: random weights may hear little between two tones of one length.
-    assert any(others) if FAMILIES[name][0] == "audio" else all(others)
+    assert all(answer["text"] != first["text"] for answer in answers[name][1:])
 
 
 def test_engines_agree_on_gemma_4(answers, loaded, question):
