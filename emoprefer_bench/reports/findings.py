@@ -63,7 +63,8 @@ def pulled(cases: Sequence[ReportedCase]) -> list[str]:
             if name != PEOPLE and weight["found"]
         ]
         if followed:
-            lines.append(f"{case['id']} goes by {', '.join(followed)}, beyond what labels explain (share of verdicts)")
+            pulled = ", ".join(followed)
+            lines.append(f"{case['id']} is pulled by {pulled}, beyond what labels explain (share of verdicts)")
         if PEOPLE in weights and not weights[PEOPLE]["found"]:
             lines.append(f"{case['id']}: its verdicts can't be told to go with people's labels")
     return lines

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 
 import numpy as np
@@ -101,6 +102,6 @@ def test_it_paints_in_two_seconds_and_filters_at_once(tab, page):
     assert tab.found() == "0 of 2,670"
     tab.choose("Verdict when exchanged", "any")
     tab.filter("Search").fill("no such words anywhere")
-    tab.page.get_by_text("0 of 2,670 pairs").wait_for()
+    tab.page.get_by_role("status").get_by_text(re.compile("^0 of 2,670 pairs")).wait_for()
     assert time.monotonic() - begun < 5
     assert tab.unsound() == []

@@ -391,7 +391,7 @@ def test_progress_is_shown_while_a_case_runs(bench):
         "def slow(gpus): return emoprefer_bench.function(lambda q: time.sleep(0.1) or 'a1', name='slow')\n"
     )
     for workers in ((), ("-n", "1")):
-        result = bench.run("-k", "slow and toy", *workers)
+        result = bench.run("-k", "slow and toy", *workers, apart=True)  # its clock would stay
         result.assert_outcomes(passed=1)
         result.stdout.fnmatch_lines(["*slow*/6 verdicts (*%)*/s*left*c?"])
 

@@ -101,10 +101,10 @@ def test_lines_of_a_log_become_rare(pytester):
 def test_loading_and_resuming_are_said(bench, workers):
     """While nothing is answered; and what was there is said once, and not taken for speed."""
     bench.pytester.makeconftest(SLOW)
-    first = bench.run("-k", "slow and S1 and toy", *workers)
+    first = bench.run("-k", "slow and S1 and toy", *workers, apart=True)
     first.assert_outcomes(passed=1)
     first.stdout.fnmatch_lines(["  slow  loading slow, 0:01 so far", "  slow  */6 verdicts (*%)*/s*left  c?"])
     assert "are stored" not in first.stdout.str()
-    second = bench.run("-k", "slow and toy", *workers)
+    second = bench.run("-k", "slow and toy", *workers, apart=True)
     second.stdout.fnmatch_lines(["  slow  resuming: 6 of 12 verdicts are stored"])
     assert second.stdout.str().count("are stored") == 1

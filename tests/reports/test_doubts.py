@@ -49,7 +49,7 @@ def test_a_line_says_which_shortcuts_a_judge_follows():
     """And for a judge that follows nobody, that it doesn't."""
     document = shortcuts_run()
     [line] = findings.pulled(document["cases"])
-    assert line.startswith("follower-S1-toy goes by longer 0.4")
+    assert line.startswith("follower-S1-toy is pulled by longer 0.4")
     document["cases"][0]["pulls"]["people"]["found"] = False
     assert (
         findings.pulled(document["cases"])[1]
@@ -65,7 +65,7 @@ def test_reports_from_before_have_no_parts():
     documents.valid(document)
     text = terminal.render(document, verbosity=1)
     assert "by subset" not in text
-    assert "goes by" not in text
+    assert "is pulled by" not in text
     assert "slice:" not in csv_table.render(document)
 
 
