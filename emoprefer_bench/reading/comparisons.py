@@ -74,12 +74,14 @@ def _praises(rest: list[str], place: int) -> bool:
 
 
 def _set_over(text: str, rest: list[str]) -> str | None:
-    """The text itself where it is set over the other one: "a1 rather than a2", but not "a1 not a2 or same"."""
-    said = [word for word in rest[:7] if word not in words.NOUNS and word not in ("the", ",", "and")]
-    for instead in words.INSTEAD:
-        size = len(instead)
-        if said[:size] == instead and said[size : size + 1] == [words.OTHER[text]]:
-            return None if said[size + 1 : size + 2] in (["or"], ["nor"], ["same"]) else text
+    """Who wins where one text is set over the other: "a1 rather than a2", "a2 loses to a1"; not "a1 not a2 or same"."""
+    said = [word for word in rest[:8] if word not in words.NOUNS and word not in ("the", ",", "and")]
+    other = words.OTHER[text]
+    for winner, ways in ((text, words.INSTEAD), (other, words.BELOW_OTHER)):
+        for way in ways:
+            size = len(way)
+            if said[:size] == way and said[size : size + 1] == [other]:
+                return None if said[size + 1 : size + 2] in (["or"], ["nor"], ["same"]) else winner
     return None
 
 

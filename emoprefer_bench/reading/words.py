@@ -41,6 +41,7 @@ FILLER = NOUNS | _words(
     a an the my our this that it it's its that's is are was be would will should must has i i'm i'd i'll we we'd am do
     think believe guess say feel find judge go with for choose chosen pick select selected vote answer answers verdict
     conclusion decision preference preferred label output result judgement judgment final finally overall so therefore
+    however nevertheless
     thus hence then sure okay ok yes well hmm maybe probably perhaps definitely clearly likely most certainly of course
     here here's please very in as to one json winner better best です だ でした 입니다 이다
     """
@@ -126,7 +127,14 @@ PRAISE_IN_CJK = re.compile(
     r"(?:的?描述)?(?:更(?:好|符合|准确|準確|贴切|合适|合適|接近|匹配|吻合|适合|適合|恰当|贴近)|最(?:好|符合|准确|贴切|合适|接近|匹配)"
     r"|の?(?:ほう|方)が(?:良|よ|合|適|正|近|ふさわ))"
 )
-INSTEAD = (["not"], ["over"], ["rather", "than"], ["instead", "of"], ["but", "not"])
+INSTEAD = (
+    *(["not"], ["over"], ["rather", "than"], ["instead", "of"], ["but", "not"]),
+    *(["beats"], ["outperforms"], ["surpasses"]),
+)
+BELOW_OTHER = (
+    *(["is", "beaten", "by"], ["is", "outperformed", "by"], ["is", "surpassed", "by"], ["loses", "to"]),
+    *(["is", "not", "as", "good", "as"], ["isn't", "as", "good", "as"], ["不如"]),
+)
 COMPARED = _words("compared unlike than")
 # What an answer says of the one text that it speaks well of.
 WELL = _words(
