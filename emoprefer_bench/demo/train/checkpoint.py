@@ -58,8 +58,6 @@ AUDIO = {
     "output_dim": WIDTH,
 }
 TALKER = {  # never built, but its configuration is written out
-    "hidden_size": WIDTH,
-    "embedding_size": WIDTH,
     "intermediate_size": 128,
     "num_hidden_layers": 1,
     "num_attention_heads": 2,
@@ -91,7 +89,7 @@ def build(folder: Path, teacher: Teacher, seed: int) -> None:
     """Write a checkpoint with random weights that both engines load."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(teacher)
-    config = _config(tokenizer)
+    config = configuration(tokenizer, TEXT, VISION, AUDIO)
     torch.manual_seed(seed)
     model = transformers.Qwen2_5OmniForConditionalGeneration(config)
     _initialise(model)
@@ -161,16 +159,19 @@ def _corpus(teacher: Teacher) -> list[str]:
     return [*spoken, *[f"system\n{adapter('qwen25omni').system}\nuser\nassistant\n"] * len(spoken)]
 
 
-def _config(tokenizer: transformers.Qwen2Tokenizer) -> transformers.Qwen2_5OmniConfig:
+def configuration(
+    tokenizer: transformers.Qwen2Tokenizer, text: dict[str, Any], vision: dict[str, Any], audio: dict[str, Any]
+) -> transformers.Qwen2_5OmniConfig:
+    """Put together the settings of a small Qwen2.5-Omni from those of its parts; the talker is never built."""
     ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in PLACES.items()}
     size = -(-len(tokenizer) // 64) * 64
     ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     return transformers.Qwen2_5OmniConfig(
         enable_audio_output=False,
         thinker_config={
-            "audio_config": AUDIO,
-            "vision_config": VISION,
-            "text_config": {**TEXT, **ends, "vocab_size": size},
+            "audio_config": audio,
+            "vision_config": vision,
+            "text_config": {**text, **ends, "vocab_size": size},
             "audio_token_index": ids["audio_token"],
             "image_token_index": ids["image_token"],
             "video_token_index": ids["video_token"],
@@ -183,7 +184,7 @@ def _config(tokenizer: transformers.Qwen2Tokenizer) -> transformers.Qwen2_5OmniC
             "user_token_id": 0,
             "pad_token_id": tokenizer.pad_token_id,
         },
-        talker_config=TALKER,
+        talker_config={**TALKER, "hidden_size": text["hidden_size"], "embedding_size": text["hidden_size"]},
     )
 
 

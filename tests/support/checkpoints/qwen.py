@@ -12,6 +12,8 @@ from sizes import AUDIO, HIDDEN, text_config
 from weights import rename, save
 from words import chat_template, qwen_tokenizer
 
+from emoprefer_bench.demo.train.checkpoint import PLACES, TEMPLATE, configuration
+
 MROPE = {"rope_type": "default", "mrope_section": [4, 6, 6], "rope_theta": 1e6}
 VISION = {
     "depth": 2,
@@ -46,55 +48,20 @@ HALVES: dict[str, Any] = {
 
 def omni(folder: Path) -> None:
     """Qwen2.5-Omni: hears, sees, and takes both interleaved."""
-    places = {
-        "image_token": "<|IMAGE|>",
-        "audio_token": "<|AUDIO|>",
-        "video_token": "<|VIDEO|>",
-        "vision_bos_token": "<|vision_bos|>",
-        "vision_eos_token": "<|vision_eos|>",
-        "audio_bos_token": "<|audio_bos|>",
-        "audio_eos_token": "<|audio_eos|>",
-    }
-    tokenizer = qwen_tokenizer(list(places.values()), places)
-    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in places.items()}
-    config = transformers.Qwen2_5OmniConfig(
-        enable_audio_output=False,
-        thinker_config={
-            "audio_config": {**AUDIO, "n_window": 100, "output_dim": HIDDEN},
-            "vision_config": {**VISION, "tokens_per_second": 25},
-            "text_config": text_config(tokenizer, rope_parameters=dict(MROPE), pad_token_id=tokenizer.pad_token_id),
-            "audio_token_index": ids["audio_token"],
-            "image_token_index": ids["image_token"],
-            "video_token_index": ids["video_token"],
-            "audio_start_token_id": ids["audio_bos_token"],
-            "audio_end_token_id": ids["audio_eos_token"],
-            "vision_start_token_id": ids["vision_bos_token"],
-            "vision_end_token_id": ids["vision_eos_token"],
-            "position_id_per_seconds": 25,
-            "seconds_per_chunk": 2,
-            "user_token_id": 0,
-            "pad_token_id": tokenizer.pad_token_id,
-        },
-        talker_config={  # never built, but its config is written out
-            "hidden_size": HIDDEN,
-            "embedding_size": HIDDEN,
-            "intermediate_size": 128,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 1,
-            "head_dim": 32,
-            "vocab_size": 64,
-        },
+    tokenizer = qwen_tokenizer(list(PLACES.values()), PLACES)
+    config = configuration(
+        tokenizer,
+        text_config(tokenizer, rope_parameters=dict(MROPE)),
+        {**VISION, "tokens_per_second": 25},
+        {**AUDIO, "n_window": 100, "output_dim": HIDDEN},
     )
     model = transformers.Qwen2_5OmniForConditionalGeneration(config)
     save(model, tokenizer, folder)
     written = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**written, "architectures": ["Qwen2_5OmniModel"]}))
     torch.save({"Nobody": {"bos_token": 0}}, folder / "spk_dict.pt")
-    template = chat_template(video="<|vision_bos|><|VIDEO|><|vision_eos|>", audio="<|audio_bos|><|AUDIO|><|audio_eos|>")
-    transformers.Qwen2_5OmniProcessor(*_qwen_vision(), _ears(300), tokenizer, chat_template=template).save_pretrained(
-        folder
-    )
+    processor = transformers.Qwen2_5OmniProcessor(*_qwen_vision(), _ears(300), tokenizer, chat_template=TEMPLATE)
+    processor.save_pretrained(folder)
 
 
 def qwen3_omni(folder: Path) -> None:
