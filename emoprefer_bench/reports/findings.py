@@ -64,7 +64,7 @@ def pulled(cases: Sequence[ReportedCase]) -> list[str]:
         ]
         if followed:
             pulled = ", ".join(followed)
-            lines.append(f"{case['id']} is pulled by {pulled}, beyond what labels explain (share of verdicts)")
+            lines.append(f"{case['id']} is pulled by {pulled}, beyond what labels explain (1.00: all verdicts)")
         if PEOPLE in weights and not weights[PEOPLE]["found"]:
             lines.append(f"{case['id']}: its verdicts can't be told to go with people's labels")
     return lines

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PEOPLE = "people"
 SHORTCUTS = ("longer", "always_a1", "writer_prior", "word_overlap")  # those that are no mixture of others
 LEVEL = 0.01  # the chance that any pull is found where there is none
+MIN_CLIPS = 20
+"""On fewer, a judge with a taste of its own can fit a sum of several shortcuts by chance, and then without an error."""
 _NOTHING = 1e-9
 
 
@@ -41,7 +43,7 @@ def pulls(
 
     `shortcuts` is what the controls say of the same rows; of these, `SHORTCUTS` are weighed. The intervals are by the
     jackknife over clips, and a pull is `found` where an interval so wide that none is found by chance in 99 of 100 such
-    judges leaves out 0. Empty where the rows can't tell the pulls apart.
+    judges leaves out 0. Empty where the rows can't tell the pulls apart, or stand for fewer than `MIN_CLIPS` clips.
     """
     names = [name for name in SHORTCUTS if name in shortcuts]
     label, clip = signs(labels), group_numbers(clips)
@@ -63,7 +65,7 @@ def pulls(
 
 def _weighed(names: list[str], terms: Floats, said: Floats, clip: Floats) -> dict[str, Pull]:
     clips = len(np.unique(clip))
-    left = _leave_out(terms, said, clip) if names and clips > len(names) else None
+    left = _leave_out(terms, said, clip) if names and clips >= MIN_CLIPS else None
     if left is None:
         return {}
     weights, without = left

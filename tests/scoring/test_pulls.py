@@ -105,3 +105,16 @@ def test_pulls_that_can_not_be_told_apart_are_not_told() -> None:
     assert pulls([None] * 60, world.clips, [judge], world.shortcuts) == {}
     assert pulls([], [], [], {}) == {}
     json.dumps(pulls(world.labels, world.clips, [judge], world.shortcuts), allow_nan=False)
+
+
+def test_few_clips_have_no_weights():
+    """On them a sum of shortcuts may fit without an error, and each weight would look certain."""
+
+    def weights(clips):
+        labels = ["a1", "a2"] * clips
+        exchanged = ["a2", "a1"] * clips
+        verdicts = Verdicts(labels, exchanged, labels, exchanged)
+        return pulls(labels, [row // 2 for row in range(2 * clips)], [verdicts], {})
+
+    assert weights(19) == {}
+    assert weights(20)["people"]["weight"] == pytest.approx(1)

@@ -115,8 +115,7 @@ def adapter_of(message: dict[str, Any]) -> tuple[Adapter, dict[str, Any]]:
 
 def chat_of(adapter: Adapter, model: str, **arguments: Any) -> Any:
     """Load what has the checkpoint's chat template: its processor, or its tokenizer where that is all it takes."""
-    if adapter.modalities != ("text",):
-        declare_operators()  # before transformers asks for pictures
+    declare_operators()  # before transformers asks for torchvision, as it does for any model
     from transformers import AutoProcessor, AutoTokenizer
 
     chat_class: Any = AutoTokenizer if adapter.modalities == ("text",) else AutoProcessor
