@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 import pytest
@@ -20,6 +25,49 @@ def test_the_site_has_every_page_once():
     assert sorted(nav) == sorted(page.name for page in DOCS.glob("*.md"))
     linked = set(re.findall(r"\]\(([a-z-]+\.md)\)", (DOCS / "index.md").read_text()))
     assert linked == {*nav} - {"index.md"}
+
+
+class Links(HTMLParser):
+    """What a page leads to or loads, and the places in it that can be led to."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.to, self.loads, self.places = [], [], {""}
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        """Called for each tag."""
+        given = dict(attributes)
+        loads = tag == "link" or "src" in given
+        if link := given.get("src") or given.get("href"):
+            (self.loads if loads else self.to).append(link)
+        self.places |= {given.get("id"), given.get("name")}
+
+
+def test_the_site_is_built_and_every_link_in_it_leads_somewhere(tmp_path):
+    """Without a warning. Files of the repository that pages link to are in it; it loads nothing from elsewhere."""
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)]
+    quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
+    assert (built.returncode, built.stdout, built.stderr) == (0, "", "")
+    pages = {page: Links(page) for page in site.glob("*.html") if page.name != "404.html"}
+    assert {page.stem for page in pages} == {page.stem for page in DOCS.glob("*.md")}
+    inside = 0
+    for page, links in pages.items():
+        assert not [link for link in links.loads if urlsplit(link).netloc]
+        for link in (*links.to, *links.loads):
+            parts = urlsplit(link)
+            if not (parts.scheme or parts.netloc):
+                target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+                assert target.is_file(), f"{page.name} links to {link}"
+                if target in pages:
+                    assert unquote(parts.fragment) in pages[target].places, f"{page.name} links to {link}"
+                inside += 1
+    assert inside > 500
+    assert (site / "repository/emoprefer_bench/protocol/worker.py").read_bytes() == (
+        ROOT / "emoprefer_bench/protocol/worker.py"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("page", sorted(page.name for page in DOCS.glob("*.md")))
