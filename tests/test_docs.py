@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import pandas as pd
 import pytest
 
-from emoprefer_bench.plugin import options
+from emoprefer_bench.plugin import loggers, options
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -83,8 +85,12 @@ def test_what_the_page_on_reports_shows_runs(bench, monkeypatch, capsys):
     bench.run("-k", "toy and (judge or longer)")
     monkeypatch.chdir(bench.pytester.path)
     capsys.readouterr()
+    names = {}
     for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        exec(compile(block, "reports.md", "exec"), {})  # noqa: S102  # what a reader would type
+        exec(compile(block, "reports.md", "exec"), names)  # noqa: S102  # what a reader would type
+    folder = bench.pytester.path / ".emoprefer"
+    assert names["log"](json.loads((folder / "report.json").read_bytes()), folder) == f"scores: {folder / 'scores.txt'}"
+    assert "longer-toy 1.0\n" in (folder / "scores.txt").read_text()
     shown = capsys.readouterr().out
     assert "longer-toy" in shown
     assert "00001:c1" not in shown  # a judge that says a1 has it right
@@ -94,6 +100,12 @@ def test_what_the_page_on_reports_shows_runs(bench, monkeypatch, capsys):
     }
     lines = pd.read_json(".emoprefer/transcripts/judge-S2-toy.jsonl", lines=True)
     assert set(lines.columns) == explained
+
+
+def test_a_logger_is_declared_in_the_group_that_is_looked_into():
+    """As the page on reports shows it."""
+    (block,) = re.findall(r"```toml\n(.*?)```", (DOCS / "reports.md").read_text(), re.DOTALL)
+    assert set(tomllib.loads(block)["project"]["entry-points"]) == {loggers.GROUP}
 
 
 def test_the_page_for_users_of_the_reference_names_options_and_models_that_there_are():

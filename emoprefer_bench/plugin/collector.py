@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emoprefer_bench.document import cases
-from emoprefer_bench.plugin import options, private
+from emoprefer_bench.plugin import loggers, options, private
 from emoprefer_bench.plugin.outcomes import RANKS, Outcomes
 from emoprefer_bench.plugin.stash import DATASETS, pack_of
 
@@ -38,6 +38,7 @@ class Collector:
         self._ceilings: dict[str, Ceiling] = {}
         self._document: Document | None = None
         self._notes: list[str] = []
+        self._loggers = loggers.load(config.option.emoprefer_log)
 
     def _know(self, dataset: Dataset) -> None:
         """Take what a case says of its data set."""
@@ -101,6 +102,7 @@ class Collector:
             self._keep(document, session)
             self._publish(document)
             self._shape(document, session)
+            self._log(document, session)
         if overlooked:
             _fail(session)
         if getattr(self._config.option, "no_summary", False):
@@ -187,6 +189,15 @@ class Collector:
         except forms.FormError as error:
             self._notes.append(str(error))
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _log(self, built: Document, session: pytest.Session) -> None:
+        """Give a report that holds answers to the loggers."""
+        if self._loggers and any(map(_asked, built["cases"])):
+            folder = Path(self._config.invocation_params.dir, self._config.option.emoprefer_out)
+            lines, well = loggers.log(self._loggers, built, folder)
+            self._notes += lines
+            if not well:
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _keep(self, built: Document, session: pytest.Session) -> None:
         if self._gating.saved_as:

@@ -113,6 +113,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="put the clips into the page of --emoprefer-html, small, instead of links",
     )
     add(
+        "--emoprefer-log",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="give the report to this logger too, such as wandb (repeatable; see docs/reports.md)",
+    )
+    add(
         "--emoprefer-replay",
         metavar="DIR",
         type=Path,
