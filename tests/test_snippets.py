@@ -111,6 +111,8 @@ def _understood(words, pytester):
         assert (ROOT / "mkdocs.yml").is_file()
     elif program.startswith("~"):
         assert (ROOT / "examples" / rest[0]).is_file(), rest
+    elif program == "eval":
+        assert re.fullmatch(r"\$\(register-python-argcomplete (emoprefer-bench|pytest)\)", *rest)
     elif program not in ("ln", "nvidia-smi", "vllm"):
         assert (ROOT / program).is_file(), f"no program {program!r} is known here"
 

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK: whoever completes all commands by argcomplete completes this one, too
 """The command `emoprefer-bench`: reports made again, compared and ranked, data looked after, and what there is.
 
 Running models is pytest's business. Exit status: 0, or 1 where data is faulty or can't be had, or 2 where the command
@@ -7,6 +8,7 @@ was given something that it can't use.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import shutil
@@ -56,8 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command by the command line, or by `arguments`; returns the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may be unable to show a clip's name
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        _complete(parser)
     try:
-        chosen = _parser().parse_args(arguments)
+        chosen = parser.parse_args(arguments)
         status: int = chosen.run(chosen)
         sys.stdout.flush()
     except CommandError as error:
@@ -71,6 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Tell the shell how what was typed can go on, and end; nothing happens where argcomplete isn't installed."""
+    with contextlib.suppress(ModuleNotFoundError):
+        import argcomplete  # noqa: PLC0415  # for a shell that asks
+
+        argcomplete.autocomplete(parser)
 
 
 def _parser() -> argparse.ArgumentParser:
