@@ -2,7 +2,8 @@
 
 What models wrote is hostile until proven otherwise. It is nothing but data here: JSON in which no character means
 anything to HTML, made text by scripts that only ever set text. The content security policy lets exactly the page's own
-script and style run, by their digests, and lets nothing be fetched but clips that lie beside the page.
+script and style run, by their digests, and lets nothing be fetched but clips that lie beside the page, or in a folder
+that whoever reads it chooses.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ SCRIPTS = (
     "weighing.js",
     "run.js",
     "filters.js",
+    "clips.js",
     "pair.js",
     "browser.js",
     "main.js",
@@ -82,7 +84,7 @@ def _policy(script: str, style: str) -> str:
             f"script-src '{_digest(script)}'",
             f"style-src '{_digest(style)}'",
             "img-src data:",
-            "media-src 'self' file: data:",
+            "media-src 'self' file: data: blob:",
             "base-uri 'none'",
             "form-action 'none'",
         )

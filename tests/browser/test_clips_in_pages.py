@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import io
+import shutil
+
+import numpy as np
 import pytest
+from PIL import Image
 from support.media_files import make_clip
 from support.runs import says, told
 
@@ -26,17 +31,79 @@ def clip_page(tmp_path):
     return written
 
 
+READY = """(video) => new Promise((done) => {
+  if (video.readyState >= 2) done();
+  video.addEventListener("loadeddata", done);
+})"""
 PLAY = "async (video) => { video.muted = true; await video.play(); return [video.videoWidth, video.error]; }"
 
 
-def test_a_linked_clip_is_fetched_when_it_is_played(tab, clip_page):
-    """And not before: a page of ten pairs fetches nothing."""
+def test_a_linked_clip_shows_its_first_frame(tab, clip_page):
+    """Before anybody plays it; and of a page of ten pairs only these clips are looked into."""
     path, clip = clip_page()
-    tab.open(path)
-    assert tab.requests == [path.as_uri()]
-    assert tab.page.locator("video").evaluate(PLAY) == [64, None]
-    assert tab.requests[1:] == [clip.as_uri()]
+    video = tab.open(path).page.locator("video")
+    video.evaluate(READY)
+    pixels = np.asarray(Image.open(io.BytesIO(video.screenshot())).convert("L"), int)
+    seen = pixels[: pixels.shape[0] // 2]  # above the controls
+    assert seen.std() > 20
+    assert set(tab.requests) == {path.as_uri(), clip.as_uri()}
     assert tab.unsound() == []
+
+
+def test_a_linked_clip_plays(tab, clip_page):
+    """From its file."""
+    path, _ = clip_page()
+    assert tab.open(path).page.locator("video").evaluate(PLAY) == [64, None]
+    assert tab.unsound() == []
+
+
+def test_clips_of_other_pairs_are_not_looked_into(tab, tmp_path):
+    """A page of the browser holds ten pairs, and a data set hundreds of clips."""
+    clip = make_clip(tmp_path / "clip0.mp4", frames=25)
+    clips = [Clip(f"clip{n}", video=shutil.copy(clip, tmp_path / f"a{n}.mp4")) for n in range(12)]
+    pairs = [Pair(f"{n:05}:clip{n}", clip, "one", "two", "a1") for n, clip in enumerate(clips)]
+    document = told(tmp_path, pairs, {Case("judge", "S1", "toy", "video"): says("a1")})
+    html.write(document, tmp_path / "page.html", tmp_path / "transcripts")
+    tab.open(tmp_path / "page.html")
+    for video in tab.page.locator("video").all():
+        video.evaluate(READY)
+    assert {url.rpartition("/")[2] for url in tab.requests} == {"page.html", *(f"a{n}.mp4" for n in range(10))}
+
+
+@pytest.mark.parametrize("beside", ["data", "."])
+def test_a_page_that_is_moved_with_its_clips_finds_them(tab, clip_page, tmp_path, beside):
+    """Though the folders between them are gone: in a folder of the same name beside the page, or beside it."""
+    path, clip = clip_page()
+    moved = tmp_path / "elsewhere/page.html"
+    (moved.parent / beside).mkdir(parents=True)
+    path.rename(moved)
+    clip.rename(moved.parent / beside / clip.name)
+    tab.open(moved).page.locator("video").evaluate(READY)
+    assert tab.page.locator("video").evaluate(PLAY) == [64, None]
+    assert not tab.page.locator(".no-clip").count()
+
+
+def test_clips_are_found_again_in_the_folder_that_is_chosen(tab, clip_page, tmp_path):
+    """Wherever the page and the clips went. Of two files of one name, the one in a folder of the same name is it."""
+    path, clip = clip_page()
+    archive = tmp_path / "archive"
+    for folder, frames, size in (("other", 5, 32), ("deep/data", 25, 64)):
+        make_clip(archive / folder / clip.name, frames=frames, size=(size, size))
+    clip.unlink()
+    page = tab.open(path).page
+    button = page.get_by_role("button", name="Choose the folder of the clips")
+    button.wait_for()
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "nothing/else.mp4").touch()
+    for folder in ("nothing", "archive"):
+        with page.expect_file_chooser() as chooser:
+            button.click()
+        chooser.value.set_files(tmp_path / folder)
+        if folder == "nothing":
+            page.get_by_text("the clip is not in that folder").wait_for()
+    page.locator("video").evaluate(READY)
+    assert page.locator("video").evaluate(PLAY) == [64, None]
+    assert set(tab.unsound()) == {"Failed to load resource: net::ERR_FILE_NOT_FOUND"}
 
 
 def test_an_embedded_clip_plays_from_the_page_alone(tab, clip_page):
@@ -49,10 +116,9 @@ def test_an_embedded_clip_plays_from_the_page_alone(tab, clip_page):
 
 
 def test_a_clip_that_is_gone_is_said_to_be(tab, clip_page):
-    """When somebody wants to see it."""
+    """In its place."""
     path, clip = clip_page()
     clip.unlink()
     page = tab.open(path).page
-    page.locator("video").evaluate("(video) => { video.load(); video.play().catch(() => {}); }")
     page.get_by_text("the clip is not there").wait_for()
     assert page.get_by_text("the clip is not there").is_visible()

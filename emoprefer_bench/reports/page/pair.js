@@ -53,22 +53,6 @@ function badges(label, round, row) {
   return el("p", { class: "badges" }, made);
 }
 
-/** The clip, from the page itself where it is embedded; nothing is loaded before somebody plays it. */
-function media(clip, index) {
-  const embedded = document.getElementById(`clip-${index}`)?.textContent;
-  const source = embedded ?? clip.address;
-  if (!source) return el("p", { class: "no-clip" }, "no clip");
-  const missing = () => player.replaceWith(el("p", { class: "no-clip" }, "the clip is not there"));
-  const player = el(clip.kind, {
-    src: source,
-    controls: true,
-    preload: embedded ? "metadata" : "none",
-    "aria-label": `Clip ${clip.name}`,
-    error: missing,
-  });
-  return player;
-}
-
 function description(code, label, verdict, text, writer) {
   const words = text === null ? 0 : text.split(/\s+/).filter(Boolean).length;
   return el(
