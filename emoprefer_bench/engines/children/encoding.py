@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from emoprefer_bench.engines.children.inputs import Media, Prompter, media_of
+from emoprefer_bench.engines.children.inputs import Media, Prompter, heard_samples, media_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +58,7 @@ class ShortSpectra:
 
     def __call__(self, sounds: Sequence[Any], **kwargs: Any) -> Any:
         """Return the spectra of waveforms, padded to the longest of them."""
-        hop = self._extractor.hop_length
-        samples = max(map(len, sounds)) + self._extractor.n_fft
-        width = min(-(-samples // hop) * hop, self._extractor.n_samples)
+        width = heard_samples(self._extractor, max(map(len, sounds)))
         return self._extractor(sounds, **{**kwargs, "max_length": width})
 
     def __getattr__(self, name: str) -> Any:

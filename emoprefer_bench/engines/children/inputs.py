@@ -113,6 +113,17 @@ def adapter_of(message: dict[str, Any]) -> tuple[Adapter, dict[str, Any]]:
     return families.adapter(family, **ours), engine
 
 
+def heard_samples(extractor: Any, samples: int) -> int:
+    """Return to how many samples a sound has to be padded for its spectrum: as far as its last window reaches.
+
+    `extractor` is a feature extractor of Whisper's kind, which would pad to the longest that a model may hear, 300 s
+    for Qwen2.5-Omni. The sound's own frames are the same to the bit either way, and the rest is hidden by the mask.
+    """
+    hop: int = extractor.hop_length
+    width: int = -(-(samples + extractor.n_fft) // hop) * hop
+    return min(width, int(extractor.n_samples))
+
+
 def chat_of(adapter: Adapter, model: str, **arguments: Any) -> Any:
     """Load what has the checkpoint's chat template: its processor, or its tokenizer where that is all it takes."""
     declare_operators()  # before transformers asks for torchvision, as it does for any model

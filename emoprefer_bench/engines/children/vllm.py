@@ -16,9 +16,18 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench.engines.children import loaded
-from emoprefer_bench.engines.children.inputs import Media, Prompter, adapter_of, chat_of, marks_thoughts, media_of
+from emoprefer_bench.engines.children.inputs import (
+    Media,
+    Prompter,
+    adapter_of,
+    chat_of,
+    heard_samples,
+    marks_thoughts,
+    media_of,
+)
 from emoprefer_bench.engines.children.memory import Cache, cache_of, check_fits
 from emoprefer_bench.engines.children.positions import MENDED, VLLM_WORKER, vllm_models
+from emoprefer_bench.engines.children.vllm_preparing import keep_processor
 from emoprefer_bench.engines.children.vllm_weighing import Weigher, can_weigh
 from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, end, one_line, serve
 from emoprefer_bench.reading.thinking import opened_by
@@ -60,9 +69,11 @@ class Vllm:
         adapter: Adapter,
         prompter: Prompter,
         loras: dict[str, LoRARequest],
+        extractor: Any,
         ready: dict[str, Any],
     ) -> None:
         self.ready = ready
+        self._extractor = extractor
         self._loras = loras
         self._engine = engine
         self._adapter = adapter
@@ -131,6 +142,8 @@ class Vllm:
                 arguments["fps"] = media.fps
         if media.waveform is not None:
             data["audio"] = [(media.waveform, media.sample_rate)]
+            if self._extractor is not None:
+                arguments["audio_kwargs"] = {"max_length": heard_samples(self._extractor, len(media.waveform))}
         if self._adapter.audio_in_video and modality == "audiovideo":
             # The layout of the prompt reads the second, the positions come from the first: both, or they disagree.
             arguments |= {"use_audio_in_video": True, "second_per_grid_ts": [2 / media.fps]}
@@ -199,6 +212,8 @@ def load(message: dict[str, Any]) -> Vllm:
     check_fits(message["model"], message["revision"], options.get("dtype"), cache=_cache(message, options))
     known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
     _check(options, known, vllm.__version__)
+    if adapter.audio_in_video:
+        keep_processor()
     if adapter.family in MENDED["vllm"]:
         vllm_models()  # is refused here in plain words, and in a worker only in its log
         if "worker_extension_cls" in options:
@@ -219,7 +234,8 @@ def load(message: dict[str, Any]) -> Vllm:
     chat: Any = engine.get_tokenizer()
     if not adapter.template:
         chat = chat_of(adapter, message["model"], revision=message["revision"], trust_remote_code=trust)
-    return Vllm(engine, adapter, Prompter(adapter, chat), _loras(adapter, message), ready)
+    extractor = chat.feature_extractor if adapter.audio_in_video else None  # of the others, each has its own width
+    return Vllm(engine, adapter, Prompter(adapter, chat), _loras(adapter, message), extractor, ready)
 
 
 def _loras(adapter: Adapter, message: dict[str, Any]) -> dict[str, LoRARequest]:
