@@ -23,9 +23,13 @@ def points(difference: float | None) -> str:
     return NONE if difference is None else f"{100 * difference:+.2f}"
 
 
-def interval(bounds: Sequence[float] | None) -> str:
-    """The interval of a share, in percent."""
-    return f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]" if bounds else NONE
+def interval(bounds: Sequence[float] | None, around: float | None = None) -> str:
+    """The interval of a share, in percent; with a second decimal where rounding would leave out what it is `around`."""
+    if not bounds:
+        return NONE
+    low, high = (round(100 * bound, 1) for bound in bounds)
+    places = 1 if around is None or low <= 100 * around <= high else 2
+    return f"[{100 * bounds[0]:.{places}f}, {100 * bounds[1]:.{places}f}]"
 
 
 def points_interval(bounds: Sequence[float] | None) -> str:
@@ -51,5 +55,5 @@ def score(value: Score, *, with_interval: bool = False, with_spread: bool = True
     if value["mean"] is None:
         return NONE
     spread = "" if value["sd"] is None or not with_spread else f"±{percent(value['sd'])}"
-    bounds = f" {interval(value['interval'])}" if with_interval and value["interval"] else ""
+    bounds = f" {interval(value['interval'], value['mean'])}" if with_interval and value["interval"] else ""
     return f"{percent(value['mean'])}{spread}{bounds}"

@@ -104,4 +104,4 @@ def _plain(estimate: Estimate, unit: str = "") -> str:
 
 def _percent(estimate: Estimate) -> str:
     bounds = estimate["interval"]
-    return f"{percent(estimate['value'])}%" + (f" {interval(bounds)}" if bounds else "")
+    return f"{percent(estimate['value'])}%" + (f" {interval(bounds, estimate['value'])}" if bounds else "")
