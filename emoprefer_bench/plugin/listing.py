@@ -49,18 +49,21 @@ def declared(config: pytest.Config) -> dict[str, tuple[ModelInfo, object]]:
 
 
 def _models(config: pytest.Config) -> str:
-    rows = [_model(info, fixture) for info, fixture in declared(config).values()]
+    keys: set[str] = set()
+    rows = [_model(info, fixture, keys) for info, fixture in declared(config).values()]
     if not rows:
         return "models: none here; see --emoprefer-judges, or declare one in conftest.py (README.md)"
     ready = sum(here == "yes" for *_, here in rows)
     room = WIDTH - sum(max(len(row[column]) for row in [HEADS, *rows]) + 2 for column in range(4))
     cut = [[*row[:4], here if len(here) <= room else f"{here[: max(room - 3, 0)]}..."] for *row, here in rows]
     text = grid(HEADS, cut, left=len(HEADS))
-    return f"{len(rows)} models, of which {ready} can run here\n\n{text}"
+    unset = ", ".join(f"${key}" for key in sorted(keys))
+    about = [_paragraph(f"API keys that are not set: {unset}", 2)] if keys else []
+    return "\n".join([f"{len(rows)} models, of which {ready} can run here", "", text, *about])
 
 
-def _model(info: ModelInfo, fixture: object) -> list[str]:
-    """A row: what the model is, and whether it can run here or what it lacks."""
+def _model(info: ModelInfo, fixture: object, keys: set[str]) -> list[str]:
+    """A row: what the model is, and whether it can run here or what it lacks. `keys` gets the key that it lacks."""
     seen = len(gpus.visible())
     lacks = [f"{info.gpus} GPU{'s' * (info.gpus > 1)}"] if info.gpus > seen else []
     kind = "?"
@@ -72,16 +75,13 @@ def _model(info: ModelInfo, fixture: object) -> list[str]:
         kind = "?"
     else:
         kind = str(getattr(engine, "kind", "function"))
-        lacks += _lacks(engine)
+        lacks += [module for module, _ in getattr(engine, "packages", ()) if importlib.util.find_spec(module) is None]
+        key = getattr(engine, "options", {}).get("key")
+        if key and key not in os.environ:
+            keys.add(key)
+            lacks.append("an API key")
     here = f"needs {'; '.join(lacks)}" if lacks else "yes"
     return [info.name, info.modality or "texts", kind, str(info.gpus), here]
-
-
-def _lacks(engine: Engine) -> list[str]:
-    """Packages, and a server's key."""
-    packages = [module for module, _ in getattr(engine, "packages", ()) if importlib.util.find_spec(module) is None]
-    key = getattr(engine, "options", {}).get("key")
-    return [*packages, *([f"${key}"] if key and key not in os.environ else [])]
 
 
 def _datasets(config: pytest.Config) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
 HEADS = ("case", "verdicts", "stored", "to ask", "clips", "in", "out", "time")
 THOUSAND, MILLION = 1_000, 1_000_000
 NONE = "-"
+ABOUT_MONEY = "money: of the models that have a price, where tokens are known; S3 and S4 at most."
 
 
 class Cost(NamedTuple):
-    """What a case would take, judged by the last run of it, or of its model; None where there was none."""
+    """What a case would take, judged by the last run of it, or of its model; None where there was none.
+
+    `money` is None where nothing has a price, and not a number where something has, and there was no run.
+    """
 
     tokens_in: float | None = None
     tokens_out: float | None = None
@@ -96,6 +101,8 @@ class Planning:
             "to ask: questions; clips: to decode; in, out: tokens. Tokens and time are at the",
             "rates of the last report here; loading is not counted.",
         ]
+        if self._prices:
+            about.append(ABOUT_MONEY)
         heads = [*HEADS, *(["money"] if self._prices else [])]
         rows = rows if self._prices else [row[:-1] for row in rows]
         return [grid(heads, rows, left=1), *about]
@@ -104,18 +111,28 @@ class Planning:
         """What the questions would take, at the rates of the last run of this case, or else of this model."""
         questions = sum(plan.questions.values())
         if not questions:
-            return Cost(0, 0, 0, 0)
+            return Cost(0, 0, 0, 0.0 if case.model in self._prices else None)
         alike = [of for of in before if of["model"] == case.model and (of["prompt"] or "direct") == case.prompt]
         same = [of for of in alike if of["dataset"] == case.dataset] or alike
         if not same:
-            return Cost()
+            return Cost(money=self._money({"prompt": math.nan, "output": math.nan}, plan))
         last = same[0]
         answers = sum(last["questions"].values())
         tokens = {name: last["tokens"].get(name, 0) / answers * questions for name in ("prompt", "output")}
         rate = (last.get("pace") or {}).get("questions")
-        price = self._prices.get(case.model)
-        money = price and (tokens["prompt"] * price[0] + tokens["output"] * price[1]) / MILLION
-        return Cost(tokens["prompt"], tokens["output"], questions / rate if rate else None, money)
+        seconds = questions / rate if rate else None
+        return Cost(tokens["prompt"], tokens["output"], seconds, self._money(tokens, plan))
+
+    def _money(self, tokens: Mapping[str, float], plan: Planned) -> float | None:
+        """What the tokens cost by the dearer of the prices of judge and text LLM, as a report doesn't part them.
+
+        A model that has no price costs nothing; None where neither has one.
+        """
+        priced = [self._prices[model] for model in plan.questions if model in self._prices]
+        if not priced:
+            return None
+        per_in, per_out = (max(prices) for prices in zip(*priced, strict=True))
+        return (tokens["prompt"] * per_in + tokens["output"] * per_out) / MILLION
 
 
 def _before(report: Path) -> list[Mapping[str, Any]]:
@@ -135,15 +152,18 @@ def _counts(plans: Sequence[Planned]) -> list[str]:
 
 
 def _amounts(costs: Sequence[Cost]) -> list[str]:
-    """The sums of tokens, time and money; what is unknown for one is unknown for all."""
-    tokens_in, tokens_out, seconds, money = (
-        None if any(amount is None for amount in amounts) else sum(amounts) for amounts in zip(*costs, strict=True)
+    """The sums of tokens, time and money; what is unknown for one is unknown for all. What has no price is free."""
+    tokens_in, tokens_out, seconds = (
+        None if any(amount is None for amount in amounts) else sum(amounts)
+        for amounts in zip(*(cost[:3] for cost in costs), strict=True)
     )
+    paid = [cost.money for cost in costs if cost.money is not None]
+    money = sum(paid) if paid else math.nan
     return [
         NONE if tokens_in is None else _short(tokens_in),
         NONE if tokens_out is None else _short(tokens_out),
         NONE if seconds is None else _clock(seconds),
-        NONE if money is None else f"{money:.2f}",
+        NONE if math.isnan(money) else f"{money:.2f}",
     ]
 
 

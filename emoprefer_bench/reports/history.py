@@ -37,9 +37,13 @@ class Point:
 
 
 def history(documents: Sequence[Document], metric: str) -> dict[str, list[Point]]:
-    """The scores of each case by its id, the oldest run first; runs in which a case has none are left out."""
+    """The scores of each case by its id, the oldest run first; runs in which a case has none are left out.
+
+    A report that was given twice, such as a copy of the last one beside its own, counts once.
+    """
     lines: dict[str, list[Point]] = {}
-    for document in sorted(documents, key=lambda document: document["manifest"]["created"]):
+    in_time = sorted(documents, key=lambda document: document["manifest"]["created"])
+    for document in (now for before, now in itertools.pairwise([None, *in_time]) if now is not None and now != before):
         for name in document["datasets"]:
             for case in scored(document, name):
                 if case["scores"][metric]["mean"] is not None and not is_drawn(case):
@@ -62,9 +66,12 @@ def table(lines: dict[str, list[Point]], metric: str) -> str:
         for name, points in lines.items()
     ]
     exchanged = [note for name, points in lines.items() for note in _exchanged(name, points)]
-    head = f"{metric} in percent, with its 95% interval; a block a run, the lowest and the highest of each case"
+    head = [
+        f"{metric} in percent, with its 95% interval; a block a run, from the lowest",
+        "score of each case to its highest",
+    ]
     return printable(
-        "\n".join([head, "", grids.grid(["case", "runs", "trend", "first", "last"], rows, left=1), *exchanged])
+        "\n".join([*head, "", grids.grid(["case", "runs", "trend", "first", "last"], rows, left=1), *exchanged])
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 TWO = """
@@ -32,7 +34,7 @@ def plan(bench):
     def plan(*options: str) -> dict[str, list[str]]:
         result = bench.run("--emoprefer-plan", "-k", "toy", *options)
         assert result.ret == 0
-        rows = [line.split() for line in result.outlines]
+        rows = [re.sub("^in all", "all-toy", line).split() for line in result.outlines]
         return {row[0]: row[1:] for row in rows if row and row[0].endswith("-toy")}
 
     return plan
@@ -71,6 +73,19 @@ def test_money_is_told_by_a_table_of_prices(bench, plan):
     planned = plan("--emoprefer-prices", "prices.toml", "--emoprefer-fresh")
     assert planned["judge-S1-toy"][-1] == "0.04"
     assert planned["large-S1-toy"][-1] == "-"
+    assert planned["judge-S2-toy"][-1] == "-"
+
+
+def test_what_has_no_price_costs_nothing_and_what_is_unknown_stays_so(bench, plan):
+    """A text LLM of one's own beside a paid judge leaves a sum; a paid case that was never run doesn't."""
+    bench.run("-k", "judge and (S1 or S3) and toy")
+    prices = bench.pytester.path / "prices.toml"
+    prices.write_text("[judge]\ninput = 5\noutput = 100\n")
+    priced = ("--emoprefer-prices", "prices.toml", "--emoprefer-fresh")
+    assert plan(*priced, "-k", "toy and (S1 or S3)")["all-toy"][-1] == "0.08"
+    assert plan(*priced)["all-toy"][-1] == "-"
+    prices.write_text("[nobody]\ninput = 5\noutput = 100\n")
+    assert {row[-1] for row in plan(*priced).values()} == {"-"}
 
 
 @pytest.mark.parametrize("text", ["judge = 5", "[judge]\ninput = 'x'\noutput = 1", "[judge]\ninput = 1", "["])

@@ -41,7 +41,12 @@ def test_a_case_is_a_row_from_its_first_run_to_its_last():
     assert row[:4] == ["m-S1-toy", "3", "▁▄█", "33.33"]
     assert row[4] == "100.00"
     assert "m-S1-toy: since 2026-01-03 03:00, commit abc: vllm 0.31, before vllm 0.30" in text
-    assert [line for line in text.splitlines() if len(line) > 100] == []
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
+def test_a_report_that_is_given_twice_counts_once():
+    """A copy of the last night's beside its own, say."""
+    assert history([*NIGHTS, copy.deepcopy(NIGHTS[1])], "acc2") == history(NIGHTS, "acc2")
 
 
 def test_another_data_set_is_said():
