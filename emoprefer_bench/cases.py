@@ -13,6 +13,9 @@ BLIND, MISMATCHED, SOUND_ALONE, PICTURE_ALONE = "blind", "mismatched", "sound-al
 OTHER_BASE, UNQUOTED = "other-base", "unquoted"  # of L1 alone
 VARIANTS = BLIND, MISMATCHED, SOUND_ALONE, PICTURE_ALONE, OTHER_BASE, UNQUOTED
 FUSED = "fitted-on-labels"  # the variant of several judges fused into one
+DESCRIBES = ("S2", "S3")  # the prompts by which a description is compared with the texts in one step
+UNDESCRIBED, MISDESCRIBED, REFERENCE = "undescribed", "misdescribed", "reference"
+CROSSED = UNDESCRIBED, MISDESCRIBED, REFERENCE  # and `by-` with the name of another describer
 MODALITIES = tuple(media + suffix for media in MEDIA for suffix in ("", SUBTITLE))
 
 
@@ -29,8 +32,9 @@ class NamedCase(TypedDict):
 
     `prompt` is None for a judge that takes none. `modality` is one of MODALITIES, and None for a control, which looks
     at nothing but the two texts. `llm` is the text LLM of S3 and S4. `variant` is a run for comparison (one of
-    VARIANTS), a vote (rounds-vote, orders-vote, models-vote), judges fused into one (fitted-on-labels), or people; None
-    for the judge itself. The weights of a `closed` model are not published.
+    VARIANTS), a judge that gets another description than its own (one of CROSSED, or `by-` and the `describer`), a vote
+    (rounds-vote, orders-vote, models-vote), judges fused into one (fitted-on-labels), or people; None for the judge
+    itself. The weights of a `closed` model are not published.
     """
 
     id: str
@@ -41,6 +45,7 @@ class NamedCase(TypedDict):
     llm: str | None
     variant: NotRequired[str | None]
     closed: NotRequired[bool]
+    describer: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,9 @@ class Case:
     `llm` names the text LLM of S3 and S4; `modality` is None for judges that get the two texts alone. A `variant` is a
     run of the same judge for comparison: `blind` without the clip, with a `mismatched` one, or with its sound or its
     picture alone; by L1 also with another row's clip for its base (`other-base`), or with what stands in quotation
-    marks taken out (`unquoted`). The weights of a `closed` model are not published.
+    marks taken out (`unquoted`). By S2 and S3 the same comparing step with another description: that of a `describer`,
+    which is given its own modality; none (`undescribed`); its own of another row's clip (`misdescribed`); or the row's
+    `reference`. The weights of a `closed` model are not published.
     """
 
     model: str
@@ -60,6 +67,8 @@ class Case:
     llm: str | None = None
     variant: str | None = None
     closed: bool = False
+    describer: str | None = None
+    describer_modality: str | None = None
 
     @property
     def id(self) -> str:
@@ -69,7 +78,7 @@ class Case:
 
     def named(self) -> NamedCase:
         """What identifies the case in a report."""
-        return {
+        named: NamedCase = {
             "id": self.id,
             "model": self.model,
             "prompt": None if self.prompt == DIRECT else cast("Strategy", self.prompt),
@@ -79,6 +88,17 @@ class Case:
             "variant": self.variant,
             "closed": self.closed,
         }
+        return {**named, "describer": self.describer} if self.describer else named
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The models that take part, by name: the judge, its text LLM, and whoever else describes."""
+        return tuple(dict.fromkeys(name for name in (self.model, self.llm, self.describer) if name))
+
+    @property
+    def given(self) -> str:
+        """All that its judge and its describer are given, as a modality."""
+        return modality_of([self.modality, *([self.describer_modality] if self.describer else [])])
 
     @property
     def media(self) -> str:
@@ -99,6 +119,16 @@ class Case:
     def subtitles(self) -> bool:
         """Whether the judge is told what is said."""
         return bool(self.modality) and str(self.modality).endswith(SUBTITLE)
+
+
+def is_crossed(case: NamedCase) -> bool:
+    """Whether a case's judge was given another description than its own."""
+    return case.get("variant") in CROSSED or "describer" in case
+
+
+def judge_of(case: NamedCase) -> str:
+    """Who compares the description with the texts, by S2 or S3."""
+    return case["llm"] or case["model"]
 
 
 def modality_of(modalities: Iterable[str | None]) -> str:

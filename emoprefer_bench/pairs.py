@@ -49,8 +49,8 @@ class Pair:
 
     `key` is unique in its data set and stable: the row's number from 0, and the clip's name; people are shown
     `shown_row(key)`. `model1` and `model2` name the writers of `a1` and `a2`, `annotator` who was asked, and `subset`
-    the part of the data set, where they are known. `fields` are the row's cells in all columns that have no meaning of
-    their own, by column.
+    the part of the data set, where they are known; a `reference` is what people say of the clip. `fields` are the row's
+    cells in all columns that have no meaning of their own, by column.
     """
 
     key: str
@@ -62,6 +62,7 @@ class Pair:
     model2: str | None = None
     annotator: str | None = None
     subset: str | None = None
+    reference: str | None = None
     fields: dict[str, str] = field(default_factory=dict, hash=False)
 
     def swapped(self) -> Pair:

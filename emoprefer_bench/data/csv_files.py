@@ -83,6 +83,14 @@ def read_table(path: Path, known: tuple[str, ...], notes: Notes) -> Table | None
     return None if faults else _table(path, rows[0], rows[1:], notes)
 
 
+def header(path: Path) -> list[str]:
+    """The columns that a file names, as far as its first line tells; none where it can't be read, which `read` says."""
+    notes = Notes()
+    lines = _lines(path, notes) if path.is_file() else None
+    row = next((row for row in _parsed(lines or []) if row.fault or "".join(row.cells).strip()), None)
+    return row.cells if row else []
+
+
 def _rows(path: Path, known: tuple[str, ...], notes: Notes) -> list[_Row] | None:
     """The header and the rows of a file; None, with a fault, where it has none."""
     lines = _lines(path, notes)

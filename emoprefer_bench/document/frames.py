@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from emoprefer_bench.document.types import Dataset, Document, ReportedCase
 
-NAMED = ("dataset", "model", "prompt", "modality", "llm", "variant", "closed")
+NAMED = ("dataset", "model", "prompt", "modality", "llm", "variant", "describer", "closed")
 STATES = ("outcome", "reason", "complete", "rows", "labelled")
 PAIR = ("case", "round", "row", "pair", "label")
 

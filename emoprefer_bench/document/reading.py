@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NoReturn, TypedDict, cast
+from typing import Any, NoReturn, NotRequired, TypedDict, cast
 
 import msgspec
 
@@ -16,7 +16,7 @@ from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.printable import cleaned, has_control, on_one_line
 
 PARTS = ("schema", "complete", "manifest", "datasets", "cases")
-NAMES = ("id", "model", "dataset", "llm", "variant")
+NAMES = ("id", "model", "dataset", "llm", "variant", "describer")
 ORDERS = ("forward", "exchanged")
 READINGS = tuple(f"{order}{reading}" for order in ORDERS for reading in ("", "_reference", "_provenance"))
 MARGINS = tuple(f"{order}_{part}" for order in ORDERS for part in ("margin", "confidence"))
@@ -34,6 +34,7 @@ class _Frame(TypedDict):
     manifest: types.Manifest
     datasets: dict[str, types.Dataset]
     cases: list[dict[str, Any]]
+    crossings: NotRequired[list[types.Crossing]]
 
 
 def read(path: Path) -> Document:

@@ -115,10 +115,11 @@ class Engine(TypedDict):
 
 
 class Engines(TypedDict):
-    """The engines of a case."""
+    """The engines of a case; a `describer` where descriptions are another model's."""
 
     judge: Engine
     llm: Engine | None
+    describer: NotRequired[Engine]
 
 
 class Score(TypedDict):
@@ -570,6 +571,84 @@ class UnscoredCase(NamedCase):
 ReportedCase: TypeAlias = ScoredCase | UnscoredCase
 
 
+class CrossedCell(TypedDict):
+    """A judge with a description: a model's, or one of emoprefer_bench.cases.CROSSED. `acc2` is read strictly."""
+
+    judge: str
+    description: str
+    case: str
+    rows: Count
+    acc2: Share | None
+    interval: Interval | None
+
+
+class Mended(TypedDict):
+    """What share of a judge's errors is mended like that, with its interval over clips.
+
+    `by_chance` is the share of rows that would be, if the judge's verdicts with other descriptions knew nothing of each
+    other, nor of the error.
+    """
+
+    share: Share
+    interval: Interval | None
+    by_chance: Share
+
+
+class Fault(TypedDict):
+    """How much more is right (a difference of accuracies) where the description, or the judge, is another's.
+
+    `found` says whether it is told from 0, by a level of 0.01 for both faults of a judge together.
+    """
+
+    gain: Points
+    interval: Interval
+    found: bool
+
+
+class CrossedCase(TypedDict):
+    """Whose fault the errors of a judge's case are: see emoprefer_bench.scoring.crossing.
+
+    `others` are those whose descriptions it was given besides, `peers` the judges that were given its `describer`'s.
+    Of its errors, so many are `mended` by two or more of the others' descriptions, and by `none` of them. None
+    where there are too few others, peers or errors.
+    """
+
+    case: str
+    judge: str
+    describer: str
+    errors: Count
+    others: list[str]
+    peers: list[str]
+    mended: Mended | None
+    none: Mended | None
+    descriptions: Fault | None
+    comparing: Fault | None
+
+
+class VarianceShares(TypedDict):
+    """What makes the verdicts on one row differ: shares of variance, with their intervals over clips."""
+
+    describer: Estimate
+    judge: Estimate
+    interaction: Estimate
+
+
+class Crossing(TypedDict):
+    """Every judge with every description, by one prompt, on the `rows` of a data set that are labelled a1 or a2.
+
+    `describers` are those whose descriptions of all rows every judge was given; the shares of variance are over these.
+    """
+
+    dataset: str
+    prompt: Literal["S2", "S3"]
+    rows: Count
+    clips: Count
+    describers: list[str]
+    cells: list[CrossedCell]
+    judges: list[CrossedCase]
+    variance: VarianceShares | None
+
+
 class Document(TypedDict):
     """A run of the benchmark. It is `complete` if every case that was not skipped has all its verdicts."""
 
@@ -578,3 +657,4 @@ class Document(TypedDict):
     manifest: Manifest
     datasets: dict[str, Dataset]
     cases: list[ReportedCase]
+    crossings: NotRequired[list[Crossing]]

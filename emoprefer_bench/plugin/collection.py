@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emoprefer_bench.cases import Case
+from emoprefer_bench.cases import Case, is_crossed
 from emoprefer_bench.plugin import private
 from emoprefer_bench.plugin.models import LEASE, model_of, models_in
 from emoprefer_bench.plugin.stash import DATASETS, RECORDINGS
@@ -66,10 +66,13 @@ class Models:
         if recordings:  # the controls alone are judged anew, on what was recorded
             datasets = tuple(name for name in datasets if name in {recorded.case.dataset for recorded in recordings})
             infos = [info for info in infos if info.modality is None]
+        of_models = {info.name: self.cases(info, datasets) for info in infos}
+        if self._config.option.emoprefer_cross and not recordings:
+            self._cross(metafunc.definition, of_models)
         params += [
             pytest.param(info, id=case.id, marks=(OF_CASE.with_args(case), NEEDS_GPU if info.gpus else NEEDS_NONE))
             for info in infos
-            for case in self.cases(info, datasets)
+            for case in of_models[info.name]
         ]
         metafunc.parametrize(LEASE, params, indirect=True, scope="session")
 
@@ -90,6 +93,19 @@ class Models:
         if not option.emoprefer_audit:
             return cases
         return [audited for case in cases for audited in (case, *variants_of(case))]
+
+    def _cross(self, node: pytest.Item, of_models: dict[str, list[Case]]) -> None:
+        """Add the cases in which judges get the descriptions of others, for all that can run here."""
+        from emoprefer_bench.data import datasets
+        from emoprefer_bench.plugin.skips import lacks
+        from emoprefer_bench.plugin.stash import settings_of
+        from emoprefer_bench.trial.crossing import crossed
+
+        sources = settings_of(self._config).sources
+        here = [case for cases in of_models.values() for case in cases if not lacks(node, case)]
+        known = [name for name in {case.dataset for case in here} if datasets.has_references(sources[name])]
+        for case in crossed(here, known):
+            of_models[case.model].append(case)
 
     def _prompts(self, info: ModelInfo) -> Iterable[str]:
         """By what the model is asked: by what its fixture names and, if it takes any prompt, --emoprefer-prompt."""
@@ -115,6 +131,7 @@ class Models:
         """One contiguous block a model, the largest first, so that the smaller fill the gaps on other workers."""
         if not self.in_use:
             return
+        self._leave_uncrossed(items)
         gpus: dict[str, int] = {}
         models = [case.model if (case := case_of(item)) else None for item in items]
         for item, model in zip(items, models, strict=True):
@@ -124,6 +141,20 @@ class Models:
         rank = {model: place for place, model in enumerate(sorted(gpus, key=lambda model: -gpus[model]))}
         places = {item: rank[model] if model else -1 for item, model in zip(items, models, strict=True)}
         items.sort(key=places.__getitem__)
+
+    def _leave_uncrossed(self, items: list[pytest.Item]) -> None:
+        """Deselect the cases that get the descriptions of a model whose own cases were not selected, or whose own."""
+        of_items = {item: case for item in items if (case := case_of(item))}
+        selected = {(case.model, case.prompt, case.dataset) for case in of_items.values() if case.variant is None}
+        alone = [
+            item
+            for item, case in of_items.items()
+            if is_crossed(case.named())
+            and not {(name, case.prompt, case.dataset) for name in (case.model, case.describer) if name} <= selected
+        ]
+        if alone:
+            items[:] = [item for item in items if item not in alone]
+            self._config.hook.pytest_deselected(items=alone)
 
     def refusal(self, items: Sequence[pytest.Item]) -> str | None:
         """Why a run of these tests makes no sense: a text LLM that is no model, or a name that means two; or None."""
@@ -136,8 +167,8 @@ class Models:
         for item, case, models in of_tests:
             if recording_of(item):
                 continue
-            for name in (case.model, case.llm):
-                if name and name in models:
+            for name in case.engines:
+                if name in models:
                     first, info = meant.setdefault(name, (item, models[name]))
                     if info.declared is not models[name].declared:
                         return self._two_things(name, first, item)

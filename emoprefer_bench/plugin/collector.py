@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from emoprefer_bench.cases import is_crossed
 from emoprefer_bench.document import cases
 from emoprefer_bench.plugin import loggers, options, private
 from emoprefer_bench.plugin.outcomes import RANKS, Outcomes
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from _pytest.terminal import TerminalReporter
 
-    from emoprefer_bench.document.types import Ceiling, Dataset, Document, Outcome, ReportedCase
+    from emoprefer_bench.document.types import Ceiling, Crossing, Dataset, Document, Outcome, ReportedCase
     from emoprefer_bench.plugin.gating import Gating
 
 
@@ -36,6 +37,7 @@ class Collector:
         self._fitted: dict[str, ReportedCase] = {}
         self._datasets: dict[str, Dataset] = {}
         self._ceilings: dict[str, Ceiling] = {}
+        self._crossings: list[Crossing] = []
         self._document: Document | None = None
         self._notes: list[str] = []
         self._loggers = loggers.load(config.option.emoprefer_log)
@@ -132,15 +134,19 @@ class Collector:
         )
         for name, ceiling in self._ceilings.items():
             self._datasets[name]["ceiling"] = ceiling
-        return files.build(list(self._cases.values()), self._datasets, manifest)
+        return files.build(list(self._cases.values()), self._datasets, manifest, self._crossings)
 
     def _derive(self) -> None:
-        """Add what takes several cases: the comparison of judges with their variants, votes, and judges fused."""
+        """Add what takes several cases: judges beside their variants, crossed, voting, and fused."""
         scored = [case for case in self._cases.values() if cases.is_scored(case)]
         if any(case.get("variant") for case in scored):
             from emoprefer_bench.scoring import comparisons  # numpy, where there are variants
 
             comparisons.with_variants(scored, self._datasets)
+        if any(map(is_crossed, scored)):
+            from emoprefer_bench.scoring import crossing  # likewise, where judges were crossed
+
+            self._crossings = crossing.crossings(scored, self._datasets)
         if self._config.option.emoprefer_vote:
             from emoprefer_bench.scoring import votes  # numpy, for a run that wants it
 

@@ -45,9 +45,9 @@ def _lease(request: pytest.FixtureRequest) -> Iterator[Gpus]:
     count = info.gpus
     for item in request.session.items:
         case = case_of(item)
-        if info.gpus and case and case.llm and case.model == info.name:
-            llm = request.config.stash[MODELS].of(item).get(case.llm)
-            count = max(count, llm.gpus if llm else 0)
+        if info.gpus and case and case.model == info.name:
+            known = request.config.stash[MODELS].of(item)
+            count = max(count, *(known[name].gpus for name in case.engines if name in known))
     with contextlib.ExitStack() as held:
         try:
             leased = held.enter_context(gpu_leases.lease(count, gpu_leases.visible(), gpu_leases.lock_folder()))
@@ -91,7 +91,7 @@ case = pytest.fixture(name="case")(bound_case)
 
 
 def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
-    """The engines that the case's fixtures declare: the judge, and the text LLM where it has one."""
+    """The engines that the case's fixtures declare: the judge, and the text LLM and the describer where it has them."""
     from emoprefer_bench.engines.engine import DeclarationError
     from emoprefer_bench.engines.weights import WeightsError
     from emoprefer_bench.plugin import controls
@@ -99,9 +99,8 @@ def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
     if case.model in controls.ENGINES:
         control: Engine = controls.ENGINES[case.model]()
         return {case.model: control}
-    names = dict.fromkeys(name for name in (case.model, case.llm) if name)
     try:
-        return {name: request.getfixturevalue(name) for name in names}
+        return {name: request.getfixturevalue(name) for name in case.engines}
     except WeightsError as error:
         pytest.skip(str(error))
     except DeclarationError as error:

@@ -138,6 +138,11 @@ def _add_doubts(parser: pytest.Parser) -> None:
         help="also judge without the clip, with another row's, and with its sound or its picture alone",
     )
     add(
+        "--emoprefer-cross",
+        action="store_true",
+        help="also have every judge compare by the descriptions of all others (S2, S3): whose fault is an error?",
+    )
+    add(
         "--emoprefer-noise",
         metavar="N",
         type=_at_least_one,

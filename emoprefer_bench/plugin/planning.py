@@ -77,7 +77,7 @@ class Planning:
         for model in dict.fromkeys(case.model for case in here):
             of_model = [case for case in here if case.model == model]
             try:
-                engines = self._engines({name for case in of_model for name in (model, case.llm) if name})
+                engines = self._engines({name for case in of_model for name in case.engines})
                 made = Trial(settings_of(self._config), model, of_model, engines).plan()
             except (EmopreferError, ValueError, TypeError, KeyError) as error:
                 self._notes.append(f"{model} can't be planned: {error}")

@@ -49,6 +49,7 @@ def lacks(item: pytest.Item, case: Case) -> list[Lack]:
     for name, use in (
         (case.model, ""),
         (case.llm, f", the text LLM of {case.prompt} (--emoprefer-llm chooses another)"),
+        (case.describer, ", whose descriptions it is to get"),
     ):
         if name and (lack := _of_model(config, known, name, use)):
             lacking.append(lack)

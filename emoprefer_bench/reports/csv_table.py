@@ -19,6 +19,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+from emoprefer_bench.cases import is_crossed
 from emoprefer_bench.document.cases import best_control, is_drawn, is_scored, tabled
 from emoprefer_bench.reports import weighed
 
@@ -39,7 +40,8 @@ def render(document: Document) -> str:
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     for dataset in document["datasets"]:
-        for case in tabled(document, dataset):
+        crossed = [case for case in document["cases"] if case["dataset"] == dataset and is_crossed(case)]
+        for case in (*tabled(document, dataset), *crossed):
             table.writerows(_rows(case) if is_scored(case) and not is_drawn(case) else [_named(case)])
     return text.getvalue()
 

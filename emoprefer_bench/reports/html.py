@@ -31,6 +31,7 @@ SCRIPTS = (
     "scores.js",
     "agreement.js",
     "together.js",
+    "crossing.js",
     "weighing.js",
     "run.js",
     "filters.js",

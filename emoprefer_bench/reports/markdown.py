@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from emoprefer_bench.document.cases import tabled
-from emoprefer_bench.reports import cells, doubts, findings
+from emoprefer_bench.reports import cells, crossed, doubts, findings
 
 if TYPE_CHECKING:
     from emoprefer_bench.document.types import Document, ReportedCase
@@ -25,7 +25,9 @@ def render(document: Document) -> str:
         cases = tabled(document, name)
         blocks += [f"### {escaped(cells.about(name, dataset))}", _table(cases)]
         blocks += [escaped(sentence) for sentence in findings.ceiling(dataset)]
-        blocks += [block for part in doubts.tables(cases) for block in (f"{_sentence(part.title)}:", _part(part))]
+        parts = [*doubts.tables(cases), *crossed.tables(document, name)]
+        blocks += [block for part in parts for block in (f"{_sentence(part.title)}:", _part(part))]
+        blocks += [escaped(sentence) for sentence in crossed.sentences(document, name)]
     blocks.append("In percent; in brackets the 95% interval over clips. A control looks at nothing but the two texts.")
     blocks.append("\n".join(f"- {escaped(reason)}" for reason in cells.reasons(document)))
     return "\n\n".join(block for block in blocks if block) + "\n"

@@ -8,7 +8,7 @@ import zipfile
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from emoprefer_bench.cases import VARIANTS
+from emoprefer_bench.cases import VARIANTS, is_crossed
 from emoprefer_bench.data import datasets
 from emoprefer_bench.document.cases import is_control, is_drawn, is_scored
 from emoprefer_bench.errors import EmopreferError
@@ -94,7 +94,7 @@ def write_predictions(document: Document, sources: Mapping[str, Source], limit: 
         path = path.with_name(f"{path.name.removesuffix('.zip')}.csv")
     scored = [case for case in document["cases"] if is_scored(case)]
     judged = [case for case in scored if not is_control(case) and not is_drawn(case)]
-    made = [case for case in judged if case.get("variant") not in VARIANTS]
+    made = [case for case in judged if case.get("variant") not in VARIANTS and not is_crossed(case)]
     lines = []
     for case in made:
         target = path if len(made) == 1 else path.with_name(f"{path.stem}-{case['id']}{path.suffix}")

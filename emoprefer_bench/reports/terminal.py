@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from emoprefer_bench.document.cases import is_control, is_scored, tabled
 from emoprefer_bench.printable import printable
-from emoprefer_bench.reports import cells, doubts, findings, grids, numbers, weighed
+from emoprefer_bench.reports import cells, crossed, doubts, findings, grids, numbers, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,7 @@ def render(document: Document, *, verbosity: int = 0, width: int = grids.WIDTH, 
         blocks += ["\n".join(findings.ceiling(dataset)), "\n".join(findings.pulled(of_dataset))]
         blocks += ["\n".join(weighed.sentences(of_dataset))] if verbosity >= 0 else []
         blocks += _parts(of_dataset, verbosity, width)
+        blocks += _crossed(document, name, verbosity, width)
     blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []
     blocks += _costs(document["cases"]) if verbosity > 0 else []
     blocks += _not_run(document["cases"], width, failures_above=failures_above)
@@ -124,6 +125,14 @@ def _parts(cases: Sequence[ReportedCase], verbosity: int, width: int) -> list[st
     shown = [doubts.people(cases), doubts.subsets(cases)] if verbosity >= 0 else []
     shown += [doubts.slices(cases), doubts.pulls(cases)] if verbosity > 0 else []
     return [f"{part.title}:\n{_fitting(part, width)}" for part in shown if part.rows]
+
+
+def _crossed(document: Document, dataset: str, verbosity: int, width: int) -> list[str]:
+    """Whose fault errors are, where judges got the descriptions of others."""
+    if verbosity < 0:
+        return []
+    parts = [f"{part.title}:\n{_fitting(part, width)}" for part in crossed.tables(document, dataset)]
+    return [*parts, "\n".join(crossed.sentences(document, dataset))]
 
 
 def _fitting(part: doubts.Table, width: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from emoprefer_bench.cases import BLIND, Case
+from emoprefer_bench.cases import BLIND, MISDESCRIBED, REFERENCE, SUBTITLE, UNDESCRIBED, Case
 from emoprefer_bench.pairs import Answer, Clip, Pair, Question
 from emoprefer_bench.prompts import PromptPack, flattened, folded
 from emoprefer_bench.trial.desk import Desk
@@ -36,6 +36,29 @@ class Asking:
         pack, subtitle = self._pack(self.desk.judge), self._subtitle(pair)
         before = "" if subtitle is None else pack.render("subtitle", subtitle=subtitle)
         return await self._ask(self.desk.judge, template, before + pack.render(template, **values), pair.clip)
+
+    async def describe(self, pair: Pair) -> Answer | None:
+        """Have the clip described by the judge, or by the case's describer as in cases of its own.
+
+        Where the case has a reference for a description, that is the answer; where it has none, None.
+        """
+        case = self._case
+        if case.variant == UNDESCRIBED:
+            return None
+        if case.variant == REFERENCE:
+            told = Answer(pair.reference or "")
+            self.steps.append(Step("reference", told))
+            return told
+        if case.variant == MISDESCRIBED:
+            pair = replace(pair, clip=self.tally.bases[pair.clip.name])
+        if case.describer is None:
+            return await self.judge("describe", pair)
+        modality = case.describer_modality or "text"
+        seat = self.desk.llms[case.describer]
+        pack, subtitle = self._pack(seat), pair.clip.subtitle if modality.endswith(SUBTITLE) else None
+        before = "" if subtitle is None else pack.render("subtitle", subtitle=subtitle)
+        prompt, media = before + pack.render("describe"), modality.removesuffix(SUBTITLE)
+        return await self._ask(seat, "describe", prompt, pair.clip, media=media)
 
     async def weigh(
         self, template: str, pair: Pair, texts: Sequence[str], *, unseen: bool = False, **values: str
@@ -67,10 +90,19 @@ class Asking:
         judge, subtitle = self.desk.judge, self._subtitle(pair)
         return await self._ask(judge, "texts", None, pair.clip, texts=texts, subtitle=subtitle)
 
-    async def _ask(self, seat: Seat, template: str, prompt: str | None, clip: Clip | None, **given: Any) -> Answer:  # noqa: ANN401  # Question's own
+    async def _ask(
+        self,
+        seat: Seat,
+        template: str,
+        prompt: str | None,
+        clip: Clip | None,
+        media: str | None = None,
+        **given: Any,  # noqa: ANN401  # Question's own
+    ) -> Answer:
+        """Ask a model; `media` are those of the clip that it is given, if they are not the case's."""
         if seat.name not in self.desk.resident and seat.known_identity() is None:
             raise NotLoadedError(seat)  # only its engine can tell, and there may be no room for it now
-        media = self._case.media if clip else "text"
+        own, media = media is None, (media or self._case.media) if clip else "text"
         unseen = self._case.variant == BLIND or (media == "text" and prompt is not None)
         drawn = "score" not in given
         question = Question(
@@ -85,7 +117,7 @@ class Asking:
         held = self.held if clip is None or clip.name == self.held.clip.name else self.held.beside(clip)
         answer = await self.desk.ask(seat, question, held, self.tally)
         self.steps.append(Step(template, answer, question.score or ()))
-        self.answers.append((question.clip is not None, answer))
+        self.answers.append((own and question.clip is not None, answer))
         return answer
 
     def _pack(self, seat: Seat) -> PromptPack:

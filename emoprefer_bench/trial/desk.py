@@ -75,7 +75,7 @@ class Desk:
     def _keep(self, seat: Seat, question: Question, answer: Answer, tally: Tally) -> None:
         if seat.engine.durable and not tally.again:
             self._store.add(question, answer)
-        elif tally.again or tally.case.llm:  # whose strategies are left and run again
+        elif tally.again or tally.case.llm or tally.case.describer:  # whose strategies are left and run again
             self._unsaved[seat.name, question.key, tally.again] = answer
 
     async def _answer(self, seat: Seat, question: Question, held: HeldClip, tally: Tally) -> Answer:

@@ -39,10 +39,7 @@ async def planned(
     settings: Settings, tallies: Sequence[Tally], judge: Seat, seats: dict[str, Seat]
 ) -> dict[str, Planned]:
     """What the cases of a trial would ask, by their ids. The tallies are of no use afterwards."""
-    plans = {
-        tally.case.id: Planned(sum(len(of_round.forward) + len(of_round.exchanged) for of_round in tally.rounds))
-        for tally in tallies
-    }
+    plans = {tally.case.id: Planned(tally.verdicts) for tally in tallies}
     named = {name: _known_by_name(seat) for name, seat in seats.items()}
     with (
         tempfile.TemporaryDirectory() as folder,

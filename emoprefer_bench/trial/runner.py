@@ -84,7 +84,7 @@ class Runner:
         self._open_works = 0
         self._open_clips = 0
         self._freed = asyncio.Event()
-        self.total = sum(2 * len(tally.rounds) * len(tally.pairs) for tally in tallies)
+        self.total = sum(tally.verdicts for tally in tallies)
         self.done = 0
         self.stored = 0
 
@@ -193,7 +193,7 @@ class Runner:
 
 
 def _open(tally: Tally, row: int) -> Iterator[Work]:
-    if tally.failure or tally.unable:
+    if tally.failure or tally.unable or row in tally.left:
         return
     for round_ in range(len(tally.rounds)):
         for exchanged in (False, True):

@@ -26,6 +26,9 @@ class Ask(Protocol):
     async def judge(self, template: str, pair: Pair, **values: str) -> Answer:
         """Ask the judge about the pair's clip; `values` fill the template."""
 
+    async def describe(self, pair: Pair) -> Answer | None:
+        """Ask for a description of the pair's clip: the judge, or whoever describes for it; None where nobody does."""
+
     async def weigh(
         self, template: str, pair: Pair, texts: Sequence[str], *, unseen: bool = False, **values: str
     ) -> Answer:
@@ -63,14 +66,20 @@ async def judge_at_once(ask: Ask, pair: Pair) -> Answer:
 
 
 async def describe_then_judge(ask: Ask, pair: Pair) -> Answer:
-    """S2: describe the clip, then judge with the clip and that description."""
-    description = usable(await ask.judge("describe", pair))
+    """S2: describe the clip, then judge with the clip and that description; S1 where there is none to be had."""
+    described = await ask.describe(pair)
+    if described is None:
+        return await judge_at_once(ask, pair)
+    description = usable(described)
     return await ask.judge("judge_described", pair, description=description, a1=pair.a1, a2=pair.a2)
 
 
 async def describe_then_compare(ask: Ask, pair: Pair) -> Answer:
-    """S3: describe the clip; a text LLM judges by the description alone."""
-    description = usable(await ask.judge("describe", pair))
+    """S3: describe the clip; a text LLM judges by the description alone, or by nothing where there is none."""
+    described = await ask.describe(pair)
+    if described is None:
+        return await ask.llm("judge", a1=pair.a1, a2=pair.a2)
+    description = usable(described)
     return await ask.llm("compare", description=description, a1=pair.a1, a2=pair.a2)
 
 

@@ -40,7 +40,8 @@ class Tally:
     """What a case has gathered so far. `pairs` are in row order; `failure` is why the case can't go on.
 
     `unable` is why its judge can't be asked what the case asks, which makes the case a skip, not a failure.
-    `bases` has for each clip, by its name, the clip that stands in for none where L1 is to weigh without it.
+    `bases` has for each clip, by its name, the clip that stands in for none where L1 is to weigh without it, or that is
+    described in its place. The rows `left` are not asked, since the case has nothing to ask about them.
     `again` is a tally of questions that are asked once more, whatever is stored, to see whether the answers change.
     `durable` says whether answers are kept for the next run. `looks_at` are the media that a judge opens itself,
     where it is a function.
@@ -55,6 +56,7 @@ class Tally:
     durable: bool = True
     looks_at: frozenset[str] | None = None
     bases: dict[str, Clip] = field(default_factory=dict)
+    left: frozenset[int] = frozenset()
     times: Times = field(default_factory=Times)
     used: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
@@ -79,7 +81,7 @@ class Tally:
         self.failures += 1
         self._failed_in_a_row += 1
         in_a_row = IN_A_ROW if self._answered else AT_FIRST
-        too_many = self.failures > self.bound.most(2 * len(self.rounds) * len(self.pairs))
+        too_many = self.failures > self.bound.most(self.verdicts)
         if self.failure is None and (too_many or self._failed_in_a_row >= in_a_row):
             how_often = (
                 f"{self.failures} questions failed"
@@ -104,14 +106,24 @@ class Tally:
             self.faults[first_line(answer.text)] += 1
 
     @property
+    def verdicts(self) -> int:
+        """How many verdicts there are to be: a row has one in each order and round."""
+        return 2 * len(self.rounds) * (len(self.pairs) - len(self.left))
+
+    @property
     def stored(self) -> int:
         """How many of the answers were there already: stored, or asked for by another case."""
         return max(0, self.used - self.times.asked)
 
     @property
     def complete(self) -> bool:
-        """Whether every pair has a verdict in both orders and every round."""
-        return all(None not in (*of_round.forward, *of_round.exchanged) for of_round in self.rounds)
+        """Whether every pair that is asked about has a verdict in both orders and every round."""
+        return all(
+            verdict is not None or row in self.left
+            for of_round in self.rounds
+            for order in (of_round.forward, of_round.exchanged)
+            for row, verdict in enumerate(order)
+        )
 
     def unsound(self) -> str | None:
         """Say why scores would not be what they say, so that the case has none; or None."""

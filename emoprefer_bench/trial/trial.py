@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.cases import MEDIA, MISMATCHED, OTHER_BASE, UNQUOTED, Case
+from emoprefer_bench.cases import MEDIA, MISDESCRIBED, MISMATCHED, OTHER_BASE, REFERENCE, UNQUOTED, Case, modality_of
 from emoprefer_bench.data.datasets import Dataset, DatasetError, Source, read
 from emoprefer_bench.engines.engine import Engine
 from emoprefer_bench.engines.served import bounded
@@ -108,6 +108,8 @@ class Trial:
             return None
         llm = self._seats[case.llm] if case.llm else None
         engines: Engines = {"judge": _described(self._judge), "llm": _described(llm) if llm else None}
+        if case.describer:
+            engines["describer"] = _described(self._seats[case.describer])
         result = result_of(tally, engines, transcript=f"transcripts/{case.id}.jsonl")
         result["restarts"] = self._judge.restarts + (llm.restarts if llm and llm is not self._judge else 0)
         if again := self._again.get(case.id):
@@ -198,11 +200,7 @@ class Trial:
         """Read each data set as strictly as its most demanding case needs; a faulty one fails its own cases alone."""
         for name in dict.fromkeys(case.dataset for case in self.cases):
             of_dataset = [case for case in self.cases if case.dataset == name]
-            needs = (
-                any(c.sound for c in of_dataset),
-                any(c.picture for c in of_dataset),
-                any(c.subtitles for c in of_dataset),
-            )
+            needs = Case("", "", name, modality_of(case.given for case in of_dataset))
             try:
                 dataset = _read(self._settings, name, needs, progress)
             except DatasetError as error:
@@ -216,26 +214,29 @@ class Trial:
         pairs = CHANGED[case.variant](dataset.pairs) if case.variant in CHANGED else dataset.pairs
         tally = self._tallies[case.id] = Tally.empty(case, pairs, self._settings.rounds)
         tally.bound = self._settings.failures
-        tally.durable = all(self._engines[name].durable for name in (case.model, case.llm) if name)
+        tally.durable = all(self._engines[name].durable for name in case.engines)
         judge = self._engines[case.model]
         if hasattr(judge, "looks_at"):  # a function
             tally.looks_at = frozenset(MEDIA[judge.looks_at or "text"])
-        if case.variant == OTHER_BASE:
+        if case.variant in (OTHER_BASE, MISDESCRIBED):
             tally.bases = others(pairs)
+        if case.variant == REFERENCE:
+            tally.left = frozenset(row for row, pair in enumerate(pairs) if not pair.reference)
+            if len(tally.left) == len(pairs):
+                tally.unable = f"no row of the data set {dataset.name} that is asked about has a reference ({case.id})"
         alone = len({pair.clip.name for pair in pairs}) == 1
-        if alone and case.variant in (MISMATCHED, OTHER_BASE):
+        if alone and case.variant in (MISMATCHED, OTHER_BASE, MISDESCRIBED):
             tally.failure = f"data set {dataset.name} has one clip alone, so there is no other to show ({case.id})"
         if self._settings.noise and case.variant is None:
             self._again[case.id] = noise.tally_again(tally, self._settings.noise)
 
 
-def _read(settings: Settings, name: str, needs: tuple[bool, bool, bool], progress: Progress) -> Dataset:
-    sound, picture, subtitles = needs
+def _read(settings: Settings, name: str, needs: Case, progress: Progress) -> Dataset:
     return read(
         settings.sources[name],
-        sound=sound,
-        picture=picture,
-        subtitles=subtitles or None,  # they are what a control goes by
+        sound=needs.sound,
+        picture=needs.picture,
+        subtitles=needs.subtitles or None,  # they are what a control goes by
         subset=settings.subset,
         limit=settings.limit,
         cache=settings.out,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import sync_playwright
-from support import documents
+from support import describers, documents
 from support.runs import a_hostile_run, a_run, golden, prefers_longer, some_pairs, told
 from support.weighed import rows, weighing, world
 
@@ -90,6 +90,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     judges = [weighing(f"judge{number}", dataset, column) for number, column in enumerate(margins)]
     fused, _ = fusion.cases_of(judges, {"toy": dataset.described()})
     runs["weighed"] = documents.report([*judges, *fused], dataset)
+    runs["crossed"] = describers.crossed_run()
     for name, document in runs.items():
         html.write(document, folder / f"{name}.html", folder / name / "transcripts")
     html.write(golden(), folder / "golden.html")

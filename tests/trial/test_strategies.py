@@ -21,6 +21,10 @@ class Asked:
         """As the judge."""
         return self._answer("judge", template, values)
 
+    async def describe(self, pair):
+        """As whoever describes: the judge, or nobody."""
+        return None if "nobody" in self.answers else self._answer("judge", "describe", {})
+
     async def weigh(self, template, pair, texts, *, unseen=False, **values):
         """As a judge that weighs: what each text weighs, a number for each of its tokens."""
         self.noted.append(("weigh", template, {"texts": tuple(texts), "unseen": unseen, **values}))
@@ -70,6 +74,14 @@ def test_s3_gives_the_description_to_the_llm(pairs):
     _, noted = go("S3", pairs[0], describe="He smiles.")
     texts = {"a1": pairs[0].a1, "a2": pairs[0].a2}
     assert noted == [("judge", "describe", {}), ("llm", "compare", {"description": "He smiles.", **texts})]
+
+
+@pytest.mark.parametrize(("name", "who"), [("S2", "judge"), ("S3", "llm")])
+def test_where_nobody_describes_the_texts_are_compared_at_once(pairs, name, who):
+    """S2 is S1 then; of S3 a text LLM is left that sees nothing but the texts."""
+    answer, noted = go(name, pairs[0], nobody=True, judge="a2")
+    assert answer.text == "a2"
+    assert noted == [(who, "judge", {"a1": pairs[0].a1, "a2": pairs[0].a2})]
 
 
 def test_s4_reasons_before_it_concludes(pairs):

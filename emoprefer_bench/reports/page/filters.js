@@ -41,7 +41,7 @@ function chosen(pairs, report, filter) {
   const rounds = (id) => pairs.cases[id] ?? [];
   const judges = filter.judge
     ? [filter.judge]
-    : report.cases.filter((one) => one.dataset === filter.dataset).map((one) => one.id);
+    : everyCase(report).filter((one) => one.dataset === filter.dataset).map((one) => one.id);
   const among = judges.flatMap((id) => (id === filter.other ? [] : rounds(id)));
   const other = filter.other ? rounds(filter.other)[0] : null;
   const found = filter.search ? search(pairs, rows, judges.flatMap(rounds), filter.search) : null;
@@ -109,7 +109,7 @@ function search(pairs, rows, rounds, words) {
 
 /** The controls of the browser. `changed` is called with what changes of the filter. */
 function filterForm(report, pairs, filter, changed) {
-  const cases = report.cases.filter((one) => one.dataset === filter.dataset && pairs.cases[one.id]);
+  const cases = everyCase(report).filter((one) => one.dataset === filter.dataset && pairs.cases[one.id]);
   const judges = cases.map((one) => [one.id, nameOf(one)]);
   const pick = (key, words, options) =>
     choice(words, [[ANY, "any"], ...options], filter[key], (value) => changed({ [key]: value }));

@@ -6,7 +6,7 @@ const STEPS = { describe: "Description of the clip", reason: "Reasoning" };
 function pairCard(report, pairs, filter, row, select) {
   const rows = pairs.datasets[filter.dataset];
   const text = (id) => (id === null || id === undefined ? null : pairs.texts[id]);
-  const one = report.cases.find((other) => other.id === filter.judge);
+  const one = everyCase(report).find((other) => other.id === filter.judge);
   const rounds = one ? pairs.cases[one.id] : [];
   const label = rows.labels[row];
   const clip = rows.clips[row];
@@ -131,7 +131,7 @@ function told(steps, text, ends) {
 }
 
 function verdictTable(report, pairs, dataset, row, label, select) {
-  const cases = report.cases.filter((one) => one.dataset === dataset && pairs.cases[one.id]);
+  const cases = everyCase(report).filter((one) => one.dataset === dataset && pairs.cases[one.id]);
   const weighed = cases.some((one) => marginsOf(pairs, one.id));
   const lines = cases
     .map((one) => {

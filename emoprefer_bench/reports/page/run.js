@@ -1,7 +1,7 @@
 // The run itself: where time went, what the gates said, what did not run, with what it was made.
 
 function timeSection(report) {
-  const cases = report.cases.filter((one) => one.questions && !isControl(one));
+  const cases = everyCase(report).filter((one) => one.questions && !isControl(one));
   if (!cases.length) return null;
   const kinds = unique(cases.flatMap((one) => Object.keys(one.seconds))).filter((kind) => kind !== "elapsed");
   const whole = Math.max(...cases.map((one) => sum(kinds.map((kind) => one.seconds[kind] ?? 0)))) || 1;
@@ -78,7 +78,7 @@ function gatesSection(report) {
       said((gate.message ?? "").replace(`${one.id}: `, "")),
     ]),
   );
-  const skipped = report.cases.filter((one) => one.outcome === "skipped");
+  const skipped = everyCase(report).filter((one) => one.outcome === "skipped");
   if (!rows.length && !skipped.length) return null;
   return section(
     "gates",
@@ -98,9 +98,9 @@ function gatesSection(report) {
 
 /** Cases that ended badly, or never ran although they should have: the first thing on a page. */
 function failedSection(report) {
-  const failed = report.cases.filter((one) => !["passed", "skipped"].includes(one.outcome));
+  const failed = everyCase(report).filter((one) => !["passed", "skipped"].includes(one.outcome));
   if (!failed.length) return null;
-  const words = `${plural(failed.length, "case")} of ${count(report.cases.length)} failed, stopped or did not come to run.`;
+  const words = `${plural(failed.length, "case")} of ${count(everyCase(report).length)} failed, stopped or did not come to run.`;
   return section("failed", "Failed", words, notRun("Failed or stopped", failed));
 }
 

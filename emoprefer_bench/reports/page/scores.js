@@ -34,6 +34,7 @@ const isWeighed = (one) => ["L1", "P1"].includes(one.prompt) || one.variant === 
 const byDesign = (one, metric) =>
   (one.variant === "orders-vote" && metric.endsWith("swap")) ||
   (isWeighed(one) && (metric.endsWith("swap") || metric === "first_slot"));
+const everyCase = (report) => [...report.cases, ...report.crossed];
 const casesOf = (report, dataset) => report.cases.filter((one) => one.dataset === dataset && one.scores);
 const failedOf = (report, dataset) => report.cases.filter((one) => one.dataset === dataset && (hasFailed(one) || isDrawn(one)));
 const datasetsOf = (report) => unique([...Object.keys(report.datasets), ...report.cases.map((one) => one.dataset)]);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
+from emoprefer_bench.cases import is_crossed
 from emoprefer_bench.reports.page.together import together
 from emoprefer_bench.scoring.counts import NONE, table
 
@@ -17,7 +18,7 @@ PER_ROW = ("keys", "labels", "row_digests", "subsets", "subtitle_digests", "clip
 
 
 def summary(document: Document) -> Plain:
-    """Give the document without what its data sets say of single rows.
+    """Give the document without what its data sets say of single rows, judges with others' descriptions apart.
 
     Each case's verdicts are counted, and held against those of the others.
     """
@@ -31,7 +32,9 @@ def summary(document: Document) -> Plain:
             for name, dataset in datasets.items()
         },
         "together": {name: together(document, name) for name in datasets},
-        "cases": [_counted(case, datasets.get(case["dataset"])) for case in document["cases"]],
+        "cases": [_counted(case, datasets.get(case["dataset"])) for case in document["cases"] if not is_crossed(case)],
+        "crossed": [_counted(case, datasets.get(case["dataset"])) for case in document["cases"] if is_crossed(case)],
+        "crossings": document.get("crossings", []),
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emoprefer_bench.cases import is_crossed
 from emoprefer_bench.scoring.counts import NONE, codes
 from emoprefer_bench.scoring.statistics import cohen_kappa
 
@@ -28,7 +29,9 @@ def together(document: Document, dataset: str) -> Plain:
     """
     described = document["datasets"][dataset]
     cases = [
-        case for case in document["cases"] if case["dataset"] == dataset and "scores" in case and not _by_lot(case)
+        case
+        for case in document["cases"]
+        if case["dataset"] == dataset and "scores" in case and not _by_lot(case) and not is_crossed(case)
     ]
     columns = [described["labels"], *(case["verdicts"][0]["forward"] for case in cases)]
     pairs = [
