@@ -158,6 +158,8 @@ def everything(chosen: argparse.Namespace) -> int:
                 Path(out, "gpu.json").write_text(json.dumps(document, indent=1))
             if name == MADE and row["result"] == "failed":
                 break
+    except KeyboardInterrupt:  # what was found until then is told all the same
+        document["checks"].append({"check": name, "result": "failed", "why": "it was interrupted"})
     finally:
         shutil.rmtree(place, ignore_errors=True)
     print(table.table(document))

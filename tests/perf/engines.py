@@ -7,7 +7,6 @@ that takes longer for an answer makes the first ratio smaller.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import json
 import os
@@ -17,8 +16,6 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
 from support import media_files  # noqa: E402  # lies beside this folder
+from support.timed import Timed  # noqa: E402
 
 from emoprefer_bench import prompts  # noqa: E402
 from emoprefer_bench.cases import Case  # noqa: E402
@@ -41,34 +39,6 @@ from emoprefer_bench.trial.trial import Settings, Trial  # noqa: E402
 
 BATCH = 4
 OPTIONS = {"max_tokens": 8, "min_pixels": 3136, "max_pixels": 12544}
-
-
-@dataclass
-class Watched:
-    """An engine that notes when it was ready, what it was asked, and when it was done."""
-
-    engine: Any
-    asked: list[Question] = field(default_factory=list)
-    ready: float = 0.0
-    ended: float = 0.0
-    restarts: int = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.engine, name)
-
-    @contextlib.asynccontextmanager
-    async def open(self, log: Path) -> AsyncIterator[Any]:
-        """Open the engine."""
-        async with self.engine.open(log) as session:
-            self.ready = self.ready or time.perf_counter()
-            self.concurrency, self.device, self._session = session.concurrency, session.device, session
-            yield self
-        self.ended = time.perf_counter()
-
-    async def answer(self, question: Question, clip: dict[str, Any] | None) -> Any:
-        """Pass a question on."""
-        self.asked.append(question)
-        return await self._session.answer(question, clip)
 
 
 def engine(kind: str, checkpoint: Path, **options: float) -> Any:
@@ -88,7 +58,7 @@ def make(folder: Path, clips: int) -> tuple[Path, Source]:
     return folder / "omni", Source("pairs", folder / "pairs.csv")
 
 
-def harness(judge: Watched, source: Source, out: Path, selected: tuple[str, ...], rounds: int) -> Trial:
+def harness(judge: Timed, source: Source, out: Path, selected: tuple[str, ...], rounds: int) -> Trial:
     """Run the cases."""
     chosen = [
         Case("judge", prompt, "pairs", "audiovideo", "judge" if prompt in ("S3", "S4") else None) for prompt in selected
@@ -214,7 +184,7 @@ def overhead(kind: str, clips: int, runs: int) -> None:
         checkpoint, source = make(folder, clips)
         ratios = []
         for number in range(runs):
-            watched, out = Watched(engine(kind, checkpoint)), folder / f"out{number}"
+            watched, out = Timed(engine(kind, checkpoint)), folder / f"out{number}"
             trial = harness(watched, source, out, ("S1", "S2"), 1)
             with_harness = watched.ended - watched.ready
             without = asyncio.run(alone(engine(kind, checkpoint), watched.asked, folder / "log"))
@@ -235,7 +205,7 @@ def against_script(kind: str, clips: int) -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         checkpoint, source = make(folder, clips)
-        watched = Watched(engine(kind, checkpoint, temperature=0.7))
+        watched = Timed(engine(kind, checkpoint, temperature=0.7))
         harness(watched, source, folder / "out", ("S1", "S2", "S3", "S4"), 2)
         scripts = scripts_of(watched.asked, 2)
         scripted, decodes = asyncio.run(baseline(engine(kind, checkpoint, temperature=0.7), scripts, folder / "log"))
