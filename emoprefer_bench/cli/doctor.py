@@ -39,6 +39,7 @@ ENGINES = {  # the distributions that each extra may bring
 KEYS = (("OPENAI_API_KEY", "GPT"), ("GEMINI_API_KEY", "Gemini"), ("HF_TOKEN", "gated models and data of the hub"))
 NOTHING_COLLECTED = 5  # pytest's exit status
 ONE_LINE = {"COLUMNS": "2000"}  # so that no sentence is folded
+MEMORY = ("-m", "pytest", "--emoprefer-memory", "--emoprefer-judges", "-p", "no:cacheprovider")
 BENCHMARK = ("-m", "pytest", "--pyargs", "emoprefer_bench.benchmark", "--emoprefer-judges", "-p", "no:cacheprovider")
 
 
@@ -76,6 +77,7 @@ def _findings(chosen: argparse.Namespace) -> Iterator[Finding]:
     yield Finding(FINE, f"Python {platform.python_version()}, emoprefer-bench {_version('emoprefer-bench')}")
     yield from _engines()
     yield from _gpus()
+    yield from _memory()
     yield _room("shared memory", Path("/dev/shm"), SHARED_GB, "clips on their way to a model lie there")  # noqa: S108
     yield _room("the hub's cache", _hub(), HUB_GB, "weights are kept there; HF_HOME names another folder")
     yield from _data(chosen.root)
@@ -116,6 +118,20 @@ def _gpus() -> Iterator[Finding]:
     for line in told.stdout.splitlines():
         index, name, free, total = (part.strip() for part in line.split(","))
         yield Finding(FINE, f"GPU {index}: {name}, {free} of {total} free")
+
+
+def _memory() -> Iterator[Finding]:
+    """What each model needs of the GPUs, by pytest, whose fixtures they are; nothing where there is no GPU."""
+    if not gpus.visible():
+        return
+    ran = subprocess.run([sys.executable, *MEMORY, "."], capture_output=True, text=True, check=False)  # noqa: S603  # this very Python
+    if ran.returncode:
+        why = (ran.stderr or ran.stdout).strip().splitlines() or ["it said nothing"]
+        yield Finding(BROKEN, f"what models need of the GPUs can't be told: {why[-1]}")
+        return
+    for line in ran.stdout.splitlines():
+        word, _, text = line.partition(" ")
+        yield Finding(word, text.strip())
 
 
 def _room(what: str, folder: Path, wanted: int, why: str) -> Finding:

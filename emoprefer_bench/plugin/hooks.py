@@ -90,13 +90,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """--emoprefer-list shows what there is, and runs nothing."""
-    if not config.option.emoprefer_list:
+    """--emoprefer-list shows what there is, --emoprefer-memory what it needs of the GPUs; neither runs anything."""
+    if not (config.option.emoprefer_list or config.option.emoprefer_memory):
         return None
-    from emoprefer_bench.plugin import listing
+    from emoprefer_bench.plugin import fitting, listing
 
     with private.configured(config):
-        listing.show(config)
+        if config.option.emoprefer_list:
+            listing.show(config)
+        if config.option.emoprefer_memory:
+            fitting.show(config)
     return 0
 
 

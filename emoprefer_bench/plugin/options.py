@@ -48,6 +48,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="also the models that installed packages bring: the built-in ones, and those of entry points",
     )
     add("--emoprefer-list", action="store_true", help="show models, data sets and prompts, and run nothing")
+    add("--emoprefer-memory", action="store_true", help="show what models need of the GPUs here, and run nothing")
     add("--emoprefer-plan", action="store_true", help="show what the selected cases would ask, and ask nothing")
     add(
         "--emoprefer-prices",

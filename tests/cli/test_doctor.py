@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import struct
+import sys
 
 import pytest
 
@@ -117,6 +121,62 @@ def test_a_clip_that_can_not_be_decoded_is_to_be_mended(machine, capsys):
     (folder / "video" / "c.mp4").write_text("this is no film")
     assert cli.main(["doctor"]) == 1
     assert "BAD   decoding" in capsys.readouterr().out
+
+
+LOCAL = """
+import emoprefer_bench
+
+@emoprefer_bench.model(gpus=1, modality="text")
+def mine_small(gpus):
+    return emoprefer_bench.transformers("./small", gpus=gpus, batch_size=1)
+
+@emoprefer_bench.model(gpus=1, modality="text")
+def mine_large(gpus):
+    return emoprefer_bench.transformers("./large", gpus=gpus, batch_size=1)
+
+@emoprefer_bench.model(gpus=2, modality="text")
+def mine_on_two(gpus):
+    return emoprefer_bench.transformers("./small", gpus=gpus)
+"""
+CARD = """#!{python}
+import sys
+print({csv!r} if "index" in sys.argv[2] else {free})
+"""
+GIB = 1 << 30
+
+
+def checkpoint(folder, weights):
+    """Write a config, and the header of so many weights of two bytes with a hole behind it."""
+    config = {"model_type": "qwen2", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+              "intermediate_size": 128, "vocab_size": 100, "max_position_embeddings": 4096}  # fmt: skip
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    header = json.dumps({"w": {"dtype": "BF16", "shape": [weights], "data_offsets": [0, 2 * weights]}}).encode()
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(8 + len(header) + 2 * weights)
+
+
+def test_the_doctor_says_what_each_model_needs_of_the_card(machine, monkeypatch, capsys):
+    """Weights, a clip, what it computes with; whether that fits, and what to change where it doesn't."""
+    for name, weights in (("small", GIB), ("large", 8 * GIB)):
+        checkpoint(machine.path / name, weights)
+    program = machine.mkdir("bin") / "nvidia-smi"
+    program.write_text(CARD.format(python=sys.executable, csv="0, Card, 10240 MiB, 11264 MiB", free=10240))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    machine.makeconftest(LOCAL)
+    assert cli.main(["doctor"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "ok mine_small: 2.0 GiB of weights, 0.0 for a clip of 10 s, about 0.0 to compute with; fits 1 GPU" in out
+    assert "- mine_large: 16.0 GiB of weights" in out
+    assert (
+        "too large for 1 GPU with 10.0 GiB free: gpus=2 in its fixture, or a quantized checkpoint, or mine_small" in out
+    )
+    assert "it asks for 2 GPUs, and 1 are here" in out
+    assert "- qwen25omni_7b: what it needs is not known" in out
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,66 @@ def test_a_context_that_does_not_fit_says_which_does(weights, smi, monkeypatch):
     check_fits(folder, None, cache=memory.cache_of(OMNI_7B, 18_724))
 
 
+SIZES = {"intermediate_size": 18944, "vocab_size": 152064}
+WHOLE = {"thinker_config": {"text_config": {**OMNI_7B["thinker_config"]["text_config"], **SIZES}}}
+
+
+def configured(folder, config=WHOLE):
+    """Write a checkpoint's config."""
+    Path(folder, "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_what_a_fixture_needs(weights):
+    """Weights as loaded, a clip of 8,192 tokens of 56 KiB, and a layer over the tokens that are read at once."""
+    folder = configured(weights(BF16=4 * memory.GIB))
+    needed = memory.needs("vllm", folder, None, {"max_model_len": 16384})
+    assert needed.weights == 8 * memory.GIB
+    assert needed.clip == 8192 * 57_344
+    assert needed.computing == 16384 * (5 * 3584 + 3 * 18944) * 2 + 2 * 4 * 256 * 152064
+    assert str(needed) == "8.0 GiB of weights, 0.4 for a clip of 10 s, about 2.6 to compute with"
+    batch = memory.needs("transformers", folder, None, {"batch_size": 2, "max_model_len": 4096})
+    assert batch.clip == 2 * 4096 * 57_344
+    assert batch.computing == needed.computing
+    assert memory.needs("vllm", folder, None, {"max_num_batched_tokens": 8192}).computing < needed.computing
+
+
+@pytest.mark.parametrize(
+    ("free", "whole", "cures"),
+    [
+        ([20], True, []),
+        ([13], True, ["max_model_len=21134 or less in its fixture"]),
+        ([13], False, []),
+        ([12], False, ["gpus=2 in its fixture", "a quantized checkpoint"]),
+        ([6], True, ["gpus=3 in its fixture", "a quantized checkpoint"]),
+        ([0], True, ["GPUs with free memory", "a quantized checkpoint"]),
+    ],
+)
+def test_what_would_make_it_fit(weights, free, whole, cures):
+    """By nine tenths of the free memory, as vLLM takes it; a context is shortened where the engine sets it aside."""
+    needed = memory.needs("vllm", configured(weights(BF16=4 * memory.GIB)), None, {})
+    assert needed.cures([gib * memory.GIB for gib in free], whole_context=whole) == cures
+
+
+def test_what_may_not_fit_is_in_the_log(weights, smi, monkeypatch, caplog):
+    """An estimate refuses nothing."""
+    smi(gpu0=9216)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    check_fits(weights(BF16=4 * memory.GIB), None, cache=memory.cache_of(OMNI_7B, 4096), compute=2 * memory.GIB)
+    assert "may not fit: 8.0 GiB of weights, 0.2 for a clip of 10 s, about 2.0 to compute with" in caplog.text
+    assert "gpus=2" in caplog.text
+
+
+def test_what_is_not_known_is_not_guessed(weights, monkeypatch):
+    """No config beside the weights, or one that is no config."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    folder = weights(BF16=1000)
+    assert memory.needs("vllm", folder, None, {}) is None
+    Path(folder, "config.json").write_text("[]")
+    assert memory.needs("vllm", folder, None, {}) is None
+    assert memory.needs("vllm", "nobody/nothing", None, {}) is None
+
+
 def test_what_a_model_speaks_with_is_not_loaded(weights):
     """The talker of Qwen's Omni models stays on the disk, so it needs no memory."""
     folder = weights(BF16=1000)

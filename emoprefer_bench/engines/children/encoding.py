@@ -6,40 +6,40 @@ Only the child process of the transformers engine imports it.
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from emoprefer_bench.engines.children.inputs import Media, Prompter, heard_samples, media_of
+from emoprefer_bench.engines.children.inputs import Media, Prompter, heard_samples, identity_of, media_of
+from emoprefer_bench.engines.children.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emoprefer_bench.engines.adapters import Adapter
 
-KEPT_CLIPS = 8
+KEPT = 16  # the pictures and the sounds of eight clips
+PARTS = ("image_processor", "video_processor", "feature_extractor")
+MEDIA = ("images", "videos", "audio", "raw_speech")  # by what names processors are given the clip itself
 
 
 class Remembering:
     """A media processor that keeps its results for the last few clips, since most questions are about the same clip.
 
-    `key` names the clip of the next call.
+    `clip` names the clip of the next call. What is made of a sound is the same whether the picture goes with it or not,
+    so the same result serves all modalities, as long as the processor is told the same.
     """
 
-    def __init__(self, processor: Any) -> None:
-        self.key = ""
+    def __init__(self, name: str, processor: Any, kept: Kept) -> None:
+        self.clip = ""
+        self._name = name
         self._processor = processor
-        self._kept: OrderedDict[str, Any] = OrderedDict()
+        self._kept = kept
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the processor makes of the clip; a copy, because callers rename its entries."""
-        if self.key not in self._kept:
-            self._kept[self.key] = self._processor(*args, **kwargs)
-            while len(self._kept) > KEPT_CLIPS:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(self.key)
-        return copy.copy(self._kept[self.key])
+        told = repr(sorted((name, value) for name, value in kwargs.items() if name not in MEDIA))
+        return copy.copy(self._kept.get((self._name, self.clip, told), lambda: self._processor(*args, **kwargs)))
 
     def __getattr__(self, name: str) -> Any:
         """Be the processor in all else."""
@@ -72,7 +72,8 @@ class Encoder:
     `chat` is the checkpoint's processor, or its tokenizer for a model that only reads.
     """
 
-    def __init__(self, adapter: Adapter, chat: Any) -> None:
+    def __init__(self, adapter: Adapter, chat: Any, kept: Kept | None = None) -> None:
+        kept = kept or Kept(KEPT)
         self.tokenizer = getattr(chat, "tokenizer", chat)
         self._adapter = adapter
         self._chat = chat
@@ -80,21 +81,31 @@ class Encoder:
         self._remembering: list[Remembering] = []
         if adapter.audio_in_video:
             chat.feature_extractor = ShortSpectra(chat.feature_extractor)
-        for part in ("image_processor", "video_processor", "feature_extractor"):
+        for part in PARTS:
             if hasattr(chat, part):
-                self._remembering.append(Remembering(getattr(chat, part)))
+                self._remembering.append(Remembering(part, getattr(chat, part), kept))
                 setattr(chat, part, self._remembering[-1])
+
+    @classmethod
+    def several(cls, adapter: Adapter, chat: Any, count: int) -> list[Encoder]:
+        """Make encoders for as many threads, which remember the same clips."""
+        kept, chats = Kept(KEPT), [chat, *(copy.deepcopy(chat) for _ in range(count - 1))]
+        return [cls(adapter, each, kept) for each in chats]
 
     def encode(self, question: dict[str, Any]) -> tuple[str, dict[str, torch.Tensor], dict[str, int]]:
         """Return prompt, tensors and token counts. Raises ValueError where the model can't be asked that."""
         media = media_of(self._adapter, question)
         text = self._prompter.text(question)
         for part in self._remembering:
-            part.key = media.identity if media else ""
+            part.clip = media.clip if media else ""
         arguments = self._media_arguments(question["modality"], media) if media else {}
         encoded = self._chat(text=[text], return_tensors="pt", **arguments)
         counts = self._prompter.count(encoded["input_ids"][0].tolist())
         return text, {name: value for name, value in encoded.items() if isinstance(value, torch.Tensor)}, counts
+
+    def identity(self, question: dict[str, Any]) -> str | None:
+        """Return what names a question's media, None where it has none."""
+        return identity_of(self._adapter, question) if question["modality"] != "text" and question["clip"] else None
 
     def texts(self, question: dict[str, Any]) -> list[list[int]]:
         """Return the tokens of the texts that a question has weighed. Raises ValueError for a text without any."""

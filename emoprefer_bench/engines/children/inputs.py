@@ -34,10 +34,11 @@ class Media:
 
     `frames` is uint8 (frames, height, width, 3); `metadata` has the names that transformers and vLLM both read;
     `waveform` is float32 (samples,) at `sample_rate` hertz. `identity` is a digest of all that can change what a model
-    makes of them.
+    makes of them, and so is `clip`, but for which of them the question asks for.
     """
 
     identity: str
+    clip: str
     frames: NDArray[np.uint8] | None
     metadata: dict[str, Any]
     fps: float
@@ -185,7 +186,8 @@ def media_of(adapter: Adapter, question: dict[str, Any]) -> Media | None:
             f"clip {clip['name']!r} has {seconds:.0f} s of sound, {adapter.family} hears {adapter.longest_sound:.0f} s",
         )
     fps = adapter.frame_rate or clip.get("fps") or 1.0
-    return Media(_identity(adapter, question), frames, _metadata(adapter, clip, frames), fps, waveform, rate)
+    identity, of_clip = identity_of(adapter, question), _identity(adapter, clip)
+    return Media(identity, of_clip, frames, _metadata(adapter, clip, frames), fps, waveform, rate)
 
 
 def _places(adapter: Adapter, question: dict[str, Any]) -> list[str]:
@@ -226,11 +228,15 @@ def _metadata(adapter: Adapter, clip: dict[str, Any], frames: NDArray[np.uint8] 
     }
 
 
-def _identity(adapter: Adapter, question: dict[str, Any]) -> str:
-    clip = question["clip"]
+def identity_of(adapter: Adapter, question: dict[str, Any]) -> str:
+    """Return a digest of all that can change what a model makes of a question's media."""
+    return _identity(adapter, question["clip"], question["modality"])
+
+
+def _identity(adapter: Adapter, clip: dict[str, Any], *of_question: Any) -> str:
     parts: Iterable[Any] = (
         clip["digest"],
-        question["modality"],
+        *of_question,
         clip.get("indices"),
         clip.get("fps"),
         clip.get("sample_rate"),

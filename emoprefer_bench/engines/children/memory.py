@@ -1,7 +1,9 @@
-"""Whether weights fit the GPUs, asked before they are loaded."""
+"""What a model needs of its GPUs, and whether it fits them, asked before it is loaded."""
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 import os
 import subprocess
@@ -14,6 +16,11 @@ from typing import Any
 GIB = 1 << 30
 BYTES = {"F64": 8, "F32": 4, "I64": 8, "I32": 4, "F16": 2, "BF16": 2, "I16": 2}  # all others have one
 HALF = 2  # bytes of a weight that was stored in more, as both engines load it on a GPU unless told otherwise
+READ_AT_ONCE = 16384  # tokens; vLLM's own on a large card, unless max_num_batched_tokens says otherwise
+BATCH = 4  # the batch_size of transformers.py, unless a fixture says otherwise
+DRAWN_AT_ONCE = 256  # answers, of which each has a number for every word of the vocabulary
+CLIP_TOKENS = 8192  # a clip of 10 s and its question in Qwen2.5-Omni: 20 frames of 360 tokens at most, 250 of sound
+SHARE = 0.9  # of the memory; vLLM takes no more unless gpu_memory_utilization says otherwise
 SPOKEN = ("talker.", "token2wav.", "code2wav.")  # what Qwen's Omni models speak with; nobody loads it
 # What a config has whose layers keep less of a token, or something else, than keys and values of all.
 UNUSUAL = (
@@ -24,6 +31,9 @@ UNUSUAL = (
     "linear_num_key_heads",
     "mamba_d_state",
 )
+
+
+log = logging.getLogger(__name__)
 
 
 class TooLargeError(RuntimeError):
@@ -43,11 +53,94 @@ class Cache:
         return self.token * self.tokens
 
 
-def check_fits(model: str, revision: str | None, dtype: str | None = None, cache: Cache | None = None) -> None:
+@dataclass(frozen=True)
+class Needs:
+    """What a model takes of its GPUs, in bytes: its weights, and what it computes with, which is an estimate.
+
+    `cache` is what it keeps of the longest prompt, None where that can't be told from its config; `rows` are the
+    prompts that it keeps at least.
+    """
+
+    weights: int
+    computing: int
+    cache: Cache | None = None
+    rows: int = 1
+
+    @property
+    def clip(self) -> int:
+        """What it keeps of clips of 10 s, or of its context if that is shorter."""
+        return self.rows * self.cache.token * min(self.cache.tokens, CLIP_TOKENS) if self.cache else 0
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        parts = [f"{self.weights / GIB:.1f} GiB of weights"]
+        if self.cache:
+            clips = f"{self.rows} clips" if self.rows > 1 else "a clip"
+            parts.append(f"{self.clip / GIB:.1f} for {clips} of 10 s")
+        return f"{', '.join(parts)}, about {self.computing / GIB:.1f} to compute with"
+
+    def cures(self, free: list[int], *, whole_context: bool) -> list[str]:
+        """Return what would make it fit GPUs with so many free bytes each; nothing where it fits.
+
+        `whole_context`: its engine sets memory aside for the longest prompt, as vLLM does.
+        """
+        left = int(SHARE * sum(free)) - self.weights - self.computing
+        if left >= self.clip:
+            if whole_context and self.cache and left < self.cache.bytes:
+                return [f"max_model_len={left // self.cache.token} or less in its fixture"]
+            return []
+        cards = math.ceil((self.weights + self.computing + self.clip) / (SHARE * max(free))) if max(free) else 0
+        return [f"gpus={cards} in its fixture" if cards else "GPUs with free memory", "a quantized checkpoint"]
+
+
+def needs(kind: str, model: str, revision: str | None, options: Mapping[str, Any]) -> Needs | None:
+    """Return what a model needs with a fixture's options, in vLLM or transformers by the `kind` of its engine.
+
+    None where its weights or its config aren't known.
+    """
+    weights, config = weights_bytes(model, revision, options.get("dtype")), config_of(model, revision)
+    if not weights or config is None:
+        return None
+    cache = cache_of(config, options.get("max_model_len"))
+    if kind == "vllm":
+        return Needs(weights, computing(config, options.get("max_num_batched_tokens") or READ_AT_ONCE), cache)
+    rows = options.get("batch_size", BATCH)
+    return Needs(weights, computing(config, rows * CLIP_TOKENS), cache, rows)
+
+
+def computing(config: Mapping[str, Any], tokens: int) -> int:
+    """Estimate the bytes that a model computes with while it reads so many tokens at once.
+
+    Of a layer: the states before and after, queries, keys and values, and what its wide part makes of them, two bytes a
+    number; and four bytes, twice, for every word that each of many answers may go on with. Nothing here was measured.
+    """
+    text = _text(config)
+    hidden, vocabulary = text.get("hidden_size") or 0, text.get("vocab_size") or 0
+    experts = (text.get("moe_intermediate_size") or 0) * (text.get("num_experts_per_tok") or 0)
+    wide = max(text.get("intermediate_size") or 0, experts)
+    return tokens * (5 * hidden + 3 * wide) * HALF + 2 * BYTES["F32"] * DRAWN_AT_ONCE * vocabulary
+
+
+def config_of(model: str, revision: str | None) -> dict[str, Any] | None:
+    """Return a checkpoint's config.json, of a folder or of the hub; None where it can't be had."""
+    from huggingface_hub import hf_hub_download
+
+    folder = Path(model)
+    try:
+        path = folder / "config.json" if folder.exists() else hf_hub_download(model, "config.json", revision=revision)
+        config: object = json.loads(Path(path).read_text())
+    except Exception:  # noqa: BLE001  # whatever the hub's client raises: not knowing is no reason to fail
+        return None
+    return config if isinstance(config, dict) else None
+
+
+def check_fits(
+    model: str, revision: str | None, dtype: str | None = None, cache: Cache | None = None, compute: int = 0
+) -> None:
     """Raise TooLargeError where the weights, or they and the cache of one prompt, exceed the free memory of the GPUs.
 
     Says nothing where there is no GPU, or where the weights' size can't be known. What a model needs beside these while
-    it computes isn't counted, so what passes may still be too large.
+    it computes, `compute` bytes, is an estimate: where that has no room, a line in the log says so.
     """
     free = free_memory(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     needed = weights_bytes(model, revision, dtype) if free else None
@@ -66,6 +159,11 @@ def check_fits(model: str, revision: str | None, dtype: str | None = None, cache
             f"{cache.tokens:,} tokens {cache.bytes / GIB:.1f} GiB, and {room}. Set max_model_len={left // cache.token} "
             "or less in its fixture, give it more GPUs (gpus=...), or take a smaller checkpoint",
         )
+    told = Needs(needed, compute, cache)
+    if cures := told.cures(free, whole_context=cache is not None):
+        log.warning("%s may not fit: %s, and %s. What would help: %s", model, told, room, ", or ".join(cures))
+    else:
+        log.info("%s: %s; %s", model, told, room)
 
 
 def cache_of(config: Mapping[str, Any], tokens: int | None = None) -> Cache | None:

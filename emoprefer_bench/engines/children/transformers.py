@@ -1,8 +1,8 @@
 """The child that answers through Hugging Face transformers: `python -m emoprefer_bench.engines.children.transformers`.
 
 It takes what waits, questions about one clip first, and generates for up to `batch_size` of them at once, or weighs as
-many texts behind one prompt. A thread prepares the next questions meanwhile, so that the model doesn't wait for picture
-and sound to become tensors.
+many texts behind one prompt. Threads prepare the next clips and questions meanwhile, so that the model doesn't wait for
+picture and sound to become tensors.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ import torch
 import transformers
 
 from emoprefer_bench.engines.children import loaded, weighing
+from emoprefer_bench.engines.children.ahead import Ahead, threads
 from emoprefer_bench.engines.children.encoding import Encoder
 from emoprefer_bench.engines.children.generation import Draw, collate, joinable, take_alike
 from emoprefer_bench.engines.children.inputs import adapter_of, chat_of, marks_thoughts
-from emoprefer_bench.engines.children.memory import check_fits
+from emoprefer_bench.engines.children.memory import BATCH, check_fits
 from emoprefer_bench.engines.children.options import checked
 from emoprefer_bench.engines.children.positions import MENDED, mend_transformers
 from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, one_line, serve
@@ -46,7 +47,7 @@ class Options:
     """
 
     dtype: str | None = None
-    batch_size: int = 4
+    batch_size: int = BATCH
     max_model_len: int | None = None
     attn_implementation: str | None = None
     trust_remote_code: bool = False
@@ -70,9 +71,11 @@ class Row:
 class Transformers:
     """A loaded model that answers in batches; a batch that doesn't fit the GPU's memory is halved."""
 
-    def __init__(self, model: Any, encoder: Encoder, options: Options) -> None:
+    def __init__(self, model: Any, encoders: list[Encoder], options: Options) -> None:
         self._model = model
-        self._encoder = encoder
+        self._encoder, *others = encoders
+        encoder = self._encoder
+        self._ahead = Ahead(others)
         self._tokenizer = copy.deepcopy(encoder.tokenizer)  # another thread's; a fast tokenizer serves one at a time
         self._encoded: dict[str, Future[Row | None]] = {}
         self._batch_size = options.batch_size
@@ -111,6 +114,7 @@ class Transformers:
         with ThreadPoolExecutor(1) as encoding:
             while True:
                 ask = inbox.get()
+                self._ahead.prepare(ask.question)
                 self._encoded[ask.id] = encoding.submit(self._encode, ask, reply)
                 ahead.put(ask)
 
@@ -248,8 +252,8 @@ def load(message: dict[str, Any]) -> Transformers:
         raise ValueError(f"transformers can't run {adapter.family}; {' and '.join(adapter.engines)} can")
     if adapter.family in MENDED["transformers"]:
         mend_transformers()
-    encoder = Encoder(adapter, chat_of(adapter, model, **common))
-    loaded_model = Transformers(_weights(adapter, model, options, common), encoder, options)
+    encoders = Encoder.several(adapter, chat_of(adapter, model, **common), 1 + threads())
+    loaded_model = Transformers(_weights(adapter, model, options, common), encoders, options)
     loaded_model.ready["revision"] = loaded.revision(message)
     return loaded_model
 

@@ -25,7 +25,7 @@ from emoprefer_bench.engines.children.inputs import (
     marks_thoughts,
     media_of,
 )
-from emoprefer_bench.engines.children.memory import Cache, cache_of, check_fits
+from emoprefer_bench.engines.children.memory import READ_AT_ONCE, Cache, cache_of, check_fits, computing
 from emoprefer_bench.engines.children.positions import MENDED, VLLM_WORKER, vllm_models
 from emoprefer_bench.engines.children.vllm_preparing import keep_processor
 from emoprefer_bench.engines.children.vllm_weighing import Weigher, can_weigh
@@ -209,7 +209,8 @@ def load(message: dict[str, Any]) -> Vllm:
     adapter, options = adapter_of(message)
     if "vllm" not in adapter.engines:
         raise ValueError(f"vLLM can't run {adapter.family}; {' and '.join(adapter.engines)} can")
-    check_fits(message["model"], message["revision"], options.get("dtype"), cache=_cache(message, options))
+    cache, compute = _memory(message, options)
+    check_fits(message["model"], message["revision"], options.get("dtype"), cache=cache, compute=compute)
     known = [field.name for field in dataclasses.fields(AsyncEngineArgs)]
     _check(options, known, vllm.__version__)
     if adapter.audio_in_video:
@@ -264,17 +265,19 @@ def _check(options: dict[str, Any], known: list[str], version: str) -> None:
             raise ValueError(f"vLLM {version} has no option {name!r}{f'; did you mean {close[0]!r}?' if close else ''}")
 
 
-def _cache(message: dict[str, Any], options: dict[str, Any]) -> Cache | None:
-    """Return what vLLM keeps of a prompt as long as the context, None where that can't be told from the config."""
+def _memory(message: dict[str, Any], options: dict[str, Any]) -> tuple[Cache | None, int]:
+    """Return what vLLM keeps of a prompt as long as the context, and what it computes with, by the config.
+
+    None and 0 where that can't be told.
+    """
     from transformers import PreTrainedConfig
 
-    if options.get("kv_cache_dtype", "auto") != "auto":
-        return None
     try:
         config, _ = PreTrainedConfig.get_config_dict(message["model"], revision=message["revision"])
     except (OSError, ValueError):  # vLLM itself will say what is wrong with it
-        return None
-    return cache_of(config, options.get("max_model_len"))
+        return None, 0
+    kept = None if options.get("kv_cache_dtype", "auto") != "auto" else cache_of(config, options.get("max_model_len"))
+    return kept, computing(config, options.get("max_num_batched_tokens") or READ_AT_ONCE)
 
 
 def _renderers(options: dict[str, Any]) -> dict[str, Any]:
