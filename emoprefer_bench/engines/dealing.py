@@ -20,6 +20,11 @@ Turn = asyncio.Future[int]
 Waiting = OrderedDict[Hashable, deque[Turn]]
 
 
+def wanted(room: int) -> int:
+    """How many questions should be in flight for a replica with so much room, so that it finds one whenever it has."""
+    return room + max(room, WAITING)
+
+
 class Alone:
     """Stands in for the clip of a question that is about none."""
 
@@ -58,12 +63,29 @@ class Dealing:
     @property
     def wanted(self) -> int:
         """How many questions should be in flight, so that a replica finds one whenever it has room."""
-        return sum(replica.room + max(replica.room, WAITING) for replica in self._replicas.values())
+        return sum(wanted(replica.room) for replica in self._replicas.values())
 
     def join(self, number: int, room: int) -> None:
         """Have a new replica take questions, as many at once as it has `room` for."""
         self._replicas[number] = Replica(room, room)
         self._fill(number)
+
+    def leave(self, number: int) -> None:
+        """Have a replica take no more; what waits for it goes to others, before what came later. May be called again.
+
+        A number is used once: a replica that comes in its place has another.
+        """
+        replica = self._replicas.pop(number, None)
+        if replica is None:
+            return
+        for clip in [clip for clip, home in self._homes.items() if home == number]:
+            del self._homes[clip]
+        for clip, turns in reversed(replica.waiting.items()):
+            later = self._homeless.pop(clip, deque())
+            self._homeless[clip] = turns + later
+            self._homeless.move_to_end(clip, last=False)
+        for other in list(self._replicas):
+            self._fill(other)
 
     @asynccontextmanager
     async def turn(self, clip: Hashable | None) -> AsyncIterator[int]:
@@ -97,8 +119,9 @@ class Dealing:
             self._fill(max(idle, key=lambda number: self._replicas[number].free))
 
     def _give(self, number: int) -> None:
-        self._replicas[number].free += 1
-        self._fill(number)
+        if number in self._replicas:  # else it has left
+            self._replicas[number].free += 1
+            self._fill(number)
 
     def _fill(self, number: int) -> None:
         """Give a replica questions until it has no more room, or nothing waits that it could take."""

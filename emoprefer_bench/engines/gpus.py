@@ -50,6 +50,11 @@ def visible() -> tuple[str, ...]:
     return tuple(listed.stdout.split())
 
 
+def elsewhere(count: int) -> Gpus:
+    """So many GPUs of other machines, whose ids aren't known: each is given its own where it starts."""
+    return Gpus(tuple(map(str, range(count))))
+
+
 def lock_folder() -> Path:
     """One folder for all users of this machine's GPUs, since they compete for the same memory."""
     return Path(tempfile.gettempdir()) / "emoprefer-gpus"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -17,19 +18,25 @@ class ChildSession:
     """Questions to a child that is started again when it dies; `restarts` counts how often.
 
     A question is asked at most twice. After a death, those that were in flight are asked again one at a time, so that
-    the one that kills the child is found out and the others are answered.
+    the one that kills the child is found out and the others are answered. A child that itself asks others can't be
+    killed by a question, and is asked them again `at_once`.
     """
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, *, at_once: bool = False) -> None:
         self._launch = launch
         self._child = Child(launch)
         self._respawning = asyncio.Lock()
-        self._suspects = asyncio.Lock()
+        self._suspects: AbstractAsyncContextManager[object] = nullcontext() if at_once else asyncio.Lock()
         self.concurrency = 1
         self.device = ""
         self.revision: str | None = None
         self.scores: Scores = False
         self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process of the child that answers now."""
+        return self._child.pid
 
     async def start(self) -> None:
         """Start the first child."""
@@ -44,12 +51,15 @@ class ChildSession:
 
     async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:
         """Answer a question; one that fails, or kills the child twice, gets `finish="error"` and the reason as text."""
-        wire = _wire(question, clip)
+        return await self.ask(_wire(question, clip))
+
+    async def ask(self, wire: dict[str, Any]) -> Answer:
+        """The same for a question as the protocol has it."""
         try:
-            return await _asked(self._child, wire, question.score)
+            return await _asked(self._child, wire, wire["score"])
         except ChildDiedError:
             async with self._suspects:
-                return await self._answer_again(wire, question.score)
+                return await self._answer_again(wire, wire["score"])
 
     async def _answer_again(self, wire: dict[str, Any], score: Sequence[str] | None) -> Answer:
         try:

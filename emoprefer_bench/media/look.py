@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import av
 
 from emoprefer_bench.media.containers import opened, packets, pictures, seconds, sounds
 from emoprefer_bench.media.decode import decode
-from emoprefer_bench.media.plan import SOUND_DECODING, Look, MediaError, MediaPlan
+from emoprefer_bench.media.plan import SOUND_DECODING, Look, MediaError, MediaPlan, digest_of
 from emoprefer_bench.media.sound import Sound, unbroken_and_mono
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Stream
 
-BLOCK = 1 << 20
 ANY = MediaPlan(fps=None, min_frames=1, max_frames=1)
 
 
@@ -51,7 +49,7 @@ def look_into(video: Path | None, audio: Path | None, *, thorough: bool = False)
         beside = None
     heard = beside or (facts if facts and facts.sound else None)
     return Look(
-        digest=_digest([path for path in (video, audio if beside else None) if path]),
+        digest=digest_of([path for path in (video, audio if beside else None) if path]),
         picture=facts is not None and facts.picture,
         sound=heard is not None,
         duration=next((seen.duration for seen in (facts, beside) if seen), None),
@@ -121,12 +119,3 @@ def _lost(path: Path, facts: Facts) -> str:
     if decoded.missing_sound:
         lost.append(f"{decoded.missing_sound:.2f} s of the sound")
     return f"{' and '.join(lost)} can't be decoded and are left out" if lost else ""
-
-
-def _digest(paths: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-    return digest.hexdigest()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from emoprefer_bench.errors import EmopreferError
@@ -35,12 +38,24 @@ does: questions about those keep the key without a version (`Look.sound_decoding
 """
 
 
+BLOCK = 1 << 20  # bytes read at once
+
 UNDECODABLE = "can't be decoded: "
 """Stands in the reason why a question failed where asking again doesn't help, since it is the clip that is bad."""
 
 
 class MediaError(EmopreferError):
     """A media file can't be used; the message names the file, says what is wrong with it and how to mend it."""
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """The SHA-256 (hex) over the bytes of a clip's files: its video, then the sound beside it. Raises OSError."""
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 Spread = Literal["ends", "cut", "starts", "seconds"]

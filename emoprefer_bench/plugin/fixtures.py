@@ -11,7 +11,18 @@ from emoprefer_bench.document.cases import withheld
 from emoprefer_bench.plugin import interrupts, private
 from emoprefer_bench.plugin.collection import case_of, recording_of
 from emoprefer_bench.plugin.models import LEASE
-from emoprefer_bench.plugin.stash import ASKED, FITTED, GATING, MODELS, NOTES, PROGRESS, RESULT, TRIALS, settings_of
+from emoprefer_bench.plugin.stash import (
+    ASKED,
+    CLUSTER,
+    FITTED,
+    GATING,
+    MODELS,
+    NOTES,
+    PROGRESS,
+    RESULT,
+    TRIALS,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +59,9 @@ def _lease(request: pytest.FixtureRequest) -> Iterator[Gpus]:
         if info.gpus and case and case.model == info.name:
             known = request.config.stash[MODELS].of(item)
             count = max(count, *(known[name].gpus for name in case.engines if name in known))
+    if request.config.stash[CLUSTER]:
+        yield gpu_leases.elsewhere(count)
+        return
     with contextlib.ExitStack() as held:
         try:
             leased = held.enter_context(gpu_leases.lease(count, gpu_leases.visible(), gpu_leases.lock_folder()))
@@ -92,6 +106,7 @@ case = pytest.fixture(name="case")(bound_case)
 
 def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
     """The engines that the case's fixtures declare: the judge, and the text LLM and the describer where it has them."""
+    from emoprefer_bench.engines import fleet
     from emoprefer_bench.engines.engine import DeclarationError
     from emoprefer_bench.engines.weights import WeightsError
     from emoprefer_bench.plugin import controls
@@ -99,8 +114,9 @@ def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
     if case.model in controls.ENGINES:
         control: Engine = controls.ENGINES[case.model]()
         return {case.model: control}
+    known, cluster = request.config.stash[MODELS].of(request.node), request.config.stash[CLUSTER]
     try:
-        return {name: request.getfixturevalue(name) for name in case.engines}
+        return {name: fleet.placed(request.getfixturevalue(name), cluster, known[name].gpus) for name in case.engines}
     except WeightsError as error:
         pytest.skip(str(error))
     except DeclarationError as error:
@@ -109,10 +125,15 @@ def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
 
 def _look_at(config: pytest.Config, case: Case, engines: dict[str, Engine]) -> None:
     """Skip a case whose engines lack something here; fail one whose engines aren't what they are declared to be."""
+    from emoprefer_bench.engines.fleet import FleetError
     from emoprefer_bench.trial import judges  # engines
 
     for name, engine in engines.items():
-        if lacking := engine.missing():
+        try:
+            lacking = engine.missing()
+        except FleetError as error:
+            pytest.fail(f"{name}: {error}", pytrace=False)
+        if lacking:
             pytest.skip(f"{name}: {lacking}")
     if unable := _unable(case, engines[case.model]):
         pytest.fail(unable, pytrace=False)
@@ -141,6 +162,7 @@ def _trial(request: pytest.FixtureRequest, first: Case, *, again: bool) -> Trial
 
     Where a test asks `again`, these are the cases that are its own or stand after it, and failed.
     """
+    from emoprefer_bench.engines.fleet import FleetError
     from emoprefer_bench.plugin.skips import why_not
     from emoprefer_bench.trial.trial import Trial
 
@@ -156,9 +178,10 @@ def _trial(request: pytest.FixtureRequest, first: Case, *, again: bool) -> Trial
             continue
         try:
             of_case = _engines(request, case)
-        except (pytest.skip.Exception, pytest.fail.Exception):  # which its own test says
+            lacking = any(engine.missing() for engine in of_case.values())
+        except (pytest.skip.Exception, pytest.fail.Exception, FleetError):  # which its own test says
             continue
-        if not any(engine.missing() for engine in of_case.values()):
+        if not lacking:
             engines |= of_case
             selected.append(case)
     return Trial(settings_of(config), first.model, selected, engines)

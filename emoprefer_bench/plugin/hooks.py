@@ -19,6 +19,7 @@ from emoprefer_bench.plugin.collector import Collector
 from emoprefer_bench.plugin.gating import Gating
 from emoprefer_bench.plugin.progress import Progress
 from emoprefer_bench.plugin.stash import (
+    CLUSTER,
     COLLECTOR,
     DATASETS,
     GATING,
@@ -46,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", 'gate(waf2="3pp", min_acc2=0.6): limits that a test\'s cases must hold (docs/ci.md)'
     )
+    config.stash[CLUSTER] = options.cluster(config)
     config.stash[RECORDINGS] = options.recordings(config)
     config.stash[DATASETS] = options.dataset_names(config)
     if config.option.emoprefer_prompts:
@@ -131,9 +133,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """-n auto: one worker a visible GPU; without any, and where there are no models, xdist decides."""
+    """-n auto: one worker a visible GPU; without any, and where there are no models, xdist decides.
+
+    On a cluster, one: the models take turns there.
+    """
     if not declares_models(config):
         return None
+    if config.option.emoprefer_ray:
+        return 1
     from emoprefer_bench.engines import gpus
 
     return len(gpus.visible()) or None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from emoprefer_bench.data.datasets import Source
+    from emoprefer_bench.engines.fleet import Cluster
     from emoprefer_bench.gates.baselines import Baseline
     from emoprefer_bench.gates.limits import Limit
     from emoprefer_bench.prompts import PromptPack
@@ -71,6 +72,12 @@ def add_options(parser: pytest.Parser) -> None:
         type=_modality,
         help="what judges are given: audio, video, audiovideo or text; with +subtitle also what is said",
     )
+    add(
+        "--emoprefer-ray",
+        metavar="ADDRESS",
+        help="run models on the Ray cluster whose head is at host:port, or `auto` (docs/cluster.md)",
+    )
+    add("--emoprefer-replicas", metavar="N", type=_at_least_one, help="how many replicas of each model; default: 1")
     add("--emoprefer-coresident", action="store_true", help="keep judge and text LLM loaded side by side")
     add(
         "--emoprefer-max-requests",
@@ -237,6 +244,27 @@ def _check_fusion(config: pytest.Config, datasets: Sequence[str]) -> None:
         raise pytest.UsageError(f"--emoprefer-fuse-on {on}: no such data set; there are {', '.join(datasets)}")
     if (fuse or on) and find_spec("sklearn") is None:
         raise pytest.UsageError("--emoprefer-fuse needs scikit-learn: pip install 'emoprefer-bench[fuse]'")
+
+
+def cluster(config: pytest.Config) -> Cluster | None:
+    """The Ray cluster that models run on, if any. Raises UsageError where it can't be one."""
+    address, replicas = config.option.emoprefer_ray, config.option.emoprefer_replicas
+    if address is None:
+        if replicas:
+            raise pytest.UsageError(
+                "--emoprefer-replicas: on which cluster? Name its head by --emoprefer-ray host:port"
+            )
+        return None
+    from importlib.util import find_spec
+
+    from emoprefer_bench.engines import fleet  # for a run on a cluster
+
+    if find_spec("ray") is None:
+        raise pytest.UsageError("--emoprefer-ray needs Ray: pip install 'emoprefer-bench[ray]'")
+    try:
+        return fleet.cluster(address, replicas or 1)
+    except fleet.FleetError as error:
+        raise pytest.UsageError(f"--emoprefer-ray: {error}") from None
 
 
 def recordings(config: pytest.Config) -> Sequence[Recorded]:

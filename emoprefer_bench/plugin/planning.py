@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from emoprefer_bench.engines import fleet
 from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.plugin import options, private
 from emoprefer_bench.plugin.collection import case_of, recording_of
 from emoprefer_bench.plugin.listing import declared
-from emoprefer_bench.plugin.stash import settings_of
+from emoprefer_bench.plugin.stash import CLUSTER, settings_of
 from emoprefer_bench.reports.grids import grid
 from emoprefer_bench.trial.trial import Trial
 
@@ -87,7 +88,9 @@ class Planning:
 
     def _engines(self, names: set[str]) -> dict[str, Engine]:
         known = declared(self._config)
-        return {name: private.called(known[name][1], Gpus()) for name in sorted(names)}
+        cluster = self._config.stash[CLUSTER]
+        engines = {name: (known[name][0].gpus, private.called(known[name][1], Gpus())) for name in sorted(names)}
+        return {name: fleet.placed(engine, cluster, gpus) for name, (gpus, engine) in engines.items()}
 
     def _table(self, plans: Mapping[str, tuple[Case, Planned]]) -> list[str]:
         if not plans:

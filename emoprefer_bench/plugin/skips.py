@@ -8,7 +8,7 @@ import pytest
 
 from emoprefer_bench.cases import BLIND, LIKELIHOOD, Case, takes
 from emoprefer_bench.engines import gpus
-from emoprefer_bench.plugin.stash import MODELS, settings_of
+from emoprefer_bench.plugin.stash import CLUSTER, MODELS, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +63,8 @@ def _of_model(config: pytest.Config, known: Mapping[str, ModelInfo], name: str, 
     if known[name].closed and config.option.emoprefer_max_requests is None:
         reason = f"{name} is a paid service: allow it a number of requests, --emoprefer-max-requests N{use}"
         return Lack(reason, "leave to ask paid services: --emoprefer-max-requests N")
+    if config.stash[CLUSTER]:
+        return None  # whose nodes have them, or else say so
     wanted, seen = known[name].gpus, len(gpus.visible())
     if wanted > seen:
         number = f"{wanted} GPU{'s' * (wanted > 1)}"

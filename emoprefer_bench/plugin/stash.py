@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from emoprefer_bench.cases import Case
+    from emoprefer_bench.engines.fleet import Cluster
     from emoprefer_bench.plugin.collection import Models
     from emoprefer_bench.plugin.collector import Collector
     from emoprefer_bench.plugin.gating import Gating
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from emoprefer_bench.replay.recorded import Recorded
     from emoprefer_bench.trial.trial import Settings, Trial
 
+CLUSTER: pytest.StashKey[Cluster | None] = pytest.StashKey()
 DATASETS: pytest.StashKey[Collection[str]] = pytest.StashKey()
 RECORDINGS: pytest.StashKey[Sequence[Recorded]] = pytest.StashKey()
 MODELS: pytest.StashKey[Models] = pytest.StashKey()

@@ -77,6 +77,11 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """The child's process, which leads a group of its own."""
+        return self._process.pid if self._process else None
+
     async def start(self) -> None:
         """Start the process and wait until its model is loaded. Raises LoadError."""
         try:

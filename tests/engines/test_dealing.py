@@ -179,3 +179,48 @@ def test_a_home_that_is_forgotten_while_questions_wait_there_loses_none(monkeypa
         return await asyncio.gather(*(fleet.answer(clip) for clip in clips))
 
     assert len(run(main())) == 40
+
+
+def test_a_replica_that_leaves_loses_no_question():
+    """What waits for it goes to another, before what came later; what was with it can be asked again there."""
+
+    async def main():
+        fleet, order = Fleet(1, 1), []
+
+        async def ask(clip, number):
+            async with fleet.dealing.turn(clip) as replica:
+                await asyncio.sleep(SECONDS)
+                order.append((number, replica))
+
+        asked = [asyncio.ensure_future(ask(clip, number)) for number, clip in enumerate("abababcc")]
+        await asyncio.sleep(SECONDS / 2)
+        fleet.dealing.leave(0)
+        fleet.dealing.leave(0)
+        await asyncio.gather(*asked)
+        return order, dict(fleet.dealing._homes)
+
+    order, homes = run(main())
+    assert sorted(number for number, _ in order) == list(range(8))
+    assert [replica for number, replica in order if number] == [1] * 7
+    assert [number for number, _ in order if number] == [1, 3, 5, 2, 4, 6, 7]
+    assert set(homes.values()) == {1}
+
+
+def test_a_place_at_a_replica_that_left_is_given_to_nobody():
+    """Its questions give it back as they are asked elsewhere; who comes in its place has all of its own room."""
+
+    async def main():
+        fleet = Fleet(2)
+        gone = [fleet.dealing.turn("a") for _ in range(2)]
+        for turn in gone:
+            await turn.__aenter__()
+        fleet.dealing.leave(0)
+        waiting = [asyncio.ensure_future(fleet.answer("a")) for _ in range(4)]
+        for turn in gone:
+            await turn.__aexit__(None, None, None)
+        await asyncio.sleep(SECONDS)
+        assert not any(question.done() for question in waiting)
+        fleet.dealing.join(1, 1)
+        return await asyncio.gather(*waiting), fleet.most
+
+    assert run(main()) == ([1] * 4, {1: 1})

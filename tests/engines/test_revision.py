@@ -39,7 +39,7 @@ def test_an_engine_loads_the_commit_of_its_key(repository, tmp_path, kind):
     """Also where the branch moves on between the first question's key and the start; and it says what it loaded."""
     engine = getattr(emoprefer_bench, kind)("org/tiny", gpus=Gpus(), **OPTIONS[kind])
     assert engine.identity()["revision"] == OLD
-    (launch,) = engine._launches(tmp_path / "log")
+    (launch,) = engine.launches(tmp_path / "log")
     assert launch.load["revision"] == OLD
 
     async def main():

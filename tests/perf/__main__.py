@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cluster
 import collection
 import engines
 import fleet
@@ -15,6 +16,7 @@ if __name__ == "__main__":
     memory.main()
     preparation.main()
     fleet.main()
+    cluster.main()
     for kind in ("transformers", "vllm"):
         engines.overhead(kind, CLIPS, 5)
     for kind in ("transformers", "vllm"):

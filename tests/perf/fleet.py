@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from emoprefer_bench.engines.engine import ChildEngine
+from emoprefer_bench.engines.engine import ChildEngine, Session
 from emoprefer_bench.pairs import Clip, Question, Sampling
 from emoprefer_bench.trial.seats import Slots
 
@@ -32,19 +32,24 @@ for line in sys.stdin:
 
 
 async def pace(engine: ChildEngine, log: Path) -> float:
-    """How many questions a second are answered, asked as the runner asks them: the clip that came first first."""
+    """How many questions a second are answered."""
     async with engine.open(log) as session:
-        slots = Slots(session.concurrency)
+        return await asked(session, QUESTIONS)
 
-        async def ask(number: int) -> None:
-            clip = Clip(f"{number // ABOUT_A_CLIP}", digest=f"{number // ABOUT_A_CLIP}")
-            await slots.take(number // ABOUT_A_CLIP)
-            await session.answer(Question({"engine": "x"}, f"{number}?", "video", Sampling(), clip), None)
-            slots.give()
 
-        started = time.perf_counter()
-        await asyncio.gather(*(ask(number) for number in range(QUESTIONS)))
-        return QUESTIONS / (time.perf_counter() - started)
+async def asked(session: Session, questions: int) -> float:
+    """The same of an open session, asked as the runner asks: the clip that came first first."""
+    slots = Slots(session.concurrency)
+
+    async def ask(number: int) -> None:
+        clip = Clip(f"{number // ABOUT_A_CLIP}", digest=f"{number // ABOUT_A_CLIP}")
+        await slots.take(number // ABOUT_A_CLIP)
+        await session.answer(Question({"engine": "x"}, f"{number}?", "text", Sampling(), clip), None)
+        slots.give()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(ask(number) for number in range(questions)))
+    return questions / (time.perf_counter() - started)
 
 
 def replicas(room: int) -> None:

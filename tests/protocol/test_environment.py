@@ -89,7 +89,7 @@ def test_a_worker_gets_what_it_declares(tmp_path):
 )
 def test_an_engine_gets_the_keys_that_it_uses(declare, declared):
     """The hub's for what is downloaded, the server's for who asks one, none for others."""
-    (launch,) = declare()._launches("log")
+    (launch,) = declare().launches("log")
     assert without_secrets(SECRETS, launch.secrets).keys() == declared
     assert "env" not in launch.load["options"]
 
