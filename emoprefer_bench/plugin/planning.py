@@ -134,8 +134,8 @@ class Planning:
         priced = [self._prices[model] for model in plan.questions if model in self._prices]
         if not priced:
             return None
-        per_in, per_out = (max(prices) for prices in zip(*priced, strict=True))
-        return (tokens["prompt"] * per_in + tokens["output"] * per_out) / MILLION
+        dearest_in, dearest_out = max(price[0] for price in priced), max(price[1] for price in priced)
+        return (tokens["prompt"] * dearest_in + tokens["output"] * dearest_out) / MILLION
 
 
 def _before(report: Path) -> list[Mapping[str, Any]]:

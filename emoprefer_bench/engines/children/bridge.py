@@ -191,7 +191,8 @@ class Fleet:
         self._first: asyncio.Future[Replica] = self._loop.create_future()
         self._hopeless: asyncio.Future[None] = self._loop.create_future()
         self._places = {self._loop.create_task(self._keep(place)) for place in range(wanted)}
-        await asyncio.wait({self._first, self._hopeless}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {self._first, self._hopeless}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not self._first.done():
             await self._hopeless
         ready = self._first.result().ready
