@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
 import textwrap
 import tomllib
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 import pytest
 import yaml
+from ray.scripts.scripts import cli
 from support.documents import GOLDEN
 from support.media_files import make_clip
 
@@ -79,7 +81,7 @@ RUN_BY_OTHERS = ("docs/reports.md",)  # test_docs.py runs its Python on a run's 
 
 def test_every_snippet_has_a_language_that_is_run_here():
     """A new kind of snippet wants a test of its kind."""
-    assert {each.language for each in SNIPPETS} == {"console", "python", "ini", "toml", "yaml", SHOWN}
+    assert {each.language for each in SNIPPETS} == {"console", "bash", "python", "ini", "toml", "yaml", SHOWN}
     python = [each for each in SNIPPETS if each.language == "python" and not each.place.startswith(RUN_BY_OTHERS)]
     assert [each.place for each in python if not any(sign in each.text for sign in PYTHON)] == []
 
@@ -96,23 +98,25 @@ def test_commands_are_understood(snippet, pytester):
             _understood(shlex.split(command, comments=True), pytester)
 
 
+@those("bash")
+def test_scripts_are_shell_and_their_own_commands_are_understood(snippet, pytester):
+    """What goes before a command of ours or of Ray's (`srun`) is the cluster's."""
+    subprocess.run(["bash", "-n"], input=snippet.text, text=True, check=True)
+    commands = re.findall(r"^(?:srun .*? )?((?:ray start|pytest) .*?)( &)?$", snippet.text, re.MULTILINE)
+    assert len(commands) > 1
+    for command, _ in commands:
+        _understood(shlex.split(command), pytester)
+
+
 def _understood(words, pytester):
     program, *rest = words
     if program == "pytest":
         for path in pytester.parseconfig(*rest).args:
             assert path == str(pytester.path) or (ROOT / path.partition("::")[0]).exists(), path
-    elif program == "emoprefer-bench":
-        _parser().parse_args(rest)
-    elif program == "pip":
-        _installable(rest)
-    elif program == "python":
-        assert (ROOT / rest[0]).is_file() or importlib.util.find_spec(rest[1]), rest
-    elif program == "mkdocs":
-        assert (ROOT / "mkdocs.yml").is_file()
+    elif program in UNDERSTOOD:
+        assert UNDERSTOOD[program](rest) is not False, words
     elif program.startswith("~"):
         assert (ROOT / "examples" / rest[0]).is_file(), rest
-    elif program == "eval":
-        assert re.fullmatch(r"\$\(register-python-argcomplete (emoprefer-bench|pytest)\)", *rest)
     elif program not in ("ln", "nvidia-smi", "vllm"):
         assert (ROOT / program).is_file(), f"no program {program!r} is known here"
 
@@ -125,6 +129,17 @@ def _installable(words):
             assert value in PROJECT["dependency-groups"], value
         elif extras := re.search(r"\[(.*)\]", value):
             assert set(extras[1].split(",")) <= set(PROJECT["project"]["optional-dependencies"]), value
+
+
+UNDERSTOOD = {
+    "emoprefer-bench": lambda rest: _parser().parse_args(rest),
+    "pip": _installable,
+    "python": lambda rest: (ROOT / rest[0]).is_file() or importlib.util.find_spec(rest[1]) is not None,
+    "mkdocs": lambda _: (ROOT / "mkdocs.yml").is_file(),
+    "ray": lambda rest: cli.commands[rest[0]].make_context(rest[0], rest[1:]),
+    "export": lambda rest: all(re.match("[A-Z_]+=", word) for word in rest),
+    "eval": lambda rest: re.fullmatch(r"\$\(register-python-argcomplete (emoprefer-bench|pytest)\)", *rest) is not None,
+}  # what each program's words are checked by: an error, or False, where they aren't understood
 
 
 @those("ini")
