@@ -42,7 +42,7 @@ class Decoders:
         self._log = log
         self._idle: asyncio.LifoQueue[Child | None] = asyncio.LifoQueue()
         self._children: list[Child] = []
-        for _ in range(count or max(1, min(4, (os.cpu_count() or 2) - 1))):
+        for _ in range(count or max(1, min(4, len(os.sched_getaffinity(0)) - 1))):
             self._idle.put_nowait(None)
 
     @property

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 def threads() -> int:
     """Return how many clips are prepared at once: as many as leave a core to the model and the rest."""
-    return max(1, min(MOST, (os.cpu_count() or 2) - 1))
+    return max(1, min(MOST, len(os.sched_getaffinity(0)) - 1))
 
 
 class Ahead:
@@ -37,7 +37,9 @@ class Ahead:
         self._identity = encoders[0].identity
         for encoder in encoders:
             self._idle.put(encoder)
-        # A thread is one core's: torch's own threads would be as many again for each of ours.
+        # A thread is one core's: torch's own threads would be as many again for each of ours. What is set here counts
+        # for every thread that torch doesn't know yet, so the one that runs the model is made known before.
+        torch.get_num_threads()
         self._pool = ThreadPoolExecutor(len(encoders), initializer=lambda: torch.set_num_threads(1))
         self._known: OrderedDict[str, None] = OrderedDict()
 
