@@ -137,7 +137,8 @@ def served(
     question before the clip), and `extra` (into the body of each request). `spread` says which frames the images are
     (MediaPlan). Start vLLM with `--enable-prompt-tokens-details`, so that it counts the tokens of sound and picture.
 
-    It weighs labels, where the server lists the likeliest tokens.
+    vLLM's own server weighs any text, and reads the clip anew for each (docs/weighing.md). Another one weighs labels,
+    where it lists the likeliest tokens.
     """
     plan = replace(SOUND_ALONE, max_frames=frames, spread=spread) if picture == "images" else SOUND_ALONE
     options = {"base_url": _addresses(model, base_url, revision), "key": key, "picture": picture, **options}

@@ -79,6 +79,10 @@ class Engine(Protocol):
         """Whether what it said is flattened before it is asked about it."""
 
     @property
+    def sent_sound(self) -> str | None:
+        """How it is sent sound now, where it was sent otherwise by earlier versions; part of a question's key then."""
+
+    @property
     def scores(self) -> Scores | None:
         """Which texts it can weigh; None where only its session can tell."""
 
@@ -133,6 +137,11 @@ class ChildEngine:
     def name(self) -> str:
         """The engine and its version."""
         return f"{self.kind} {self.version}".strip()
+
+    @property
+    def sent_sound(self) -> str | None:
+        """As ever."""
+        return None
 
     def identity(self) -> dict[str, Any] | None:
         """Model, revision, engine, version, adapter, decoding and the options that can change an answer."""

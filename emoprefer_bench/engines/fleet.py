@@ -107,6 +107,11 @@ class FleetEngine:
         return self._engine.flat_answers
 
     @property
+    def sent_sound(self) -> str | None:
+        """How it is sent sound now, where it was sent otherwise before."""
+        return self._engine.sent_sound
+
+    @property
     def scores(self) -> Scores | None:
         """Which texts it can weigh."""
         return self._engine.scores

@@ -60,6 +60,10 @@ class FunctionEngine:
         if self.looks_at is not None and not MEDIA.get(self.looks_at):
             raise DeclarationError(f"function(..., looks_at={self.looks_at!r}): say audio, video or audiovideo")
 
+    @property
+    def sent_sound(self) -> None:
+        """It is sent none."""
+
     def identity(self) -> dict[str, Any]:
         """Its name and version: a function is as good as these say."""
         version = {"version": self.version} if self.version else {}

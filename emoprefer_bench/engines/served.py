@@ -34,6 +34,12 @@ class ServedEngine(ChildEngine):
             "decoding": self.plan.settings() if self.plan else None,
         }
 
+    @property
+    def sent_sound(self) -> str | None:
+        """In floats to a server of vLLM's kind, where it was in 16 bits, which some heard 32,768 times too loud."""
+        vllm = self.kind == "openai" and self.options.get("dialect", "vllm") == "vllm"
+        return "float" if vllm else None
+
     def identity_once_loaded(self, revision: str | None) -> dict[str, Any]:  # noqa: ARG002  # a server says none
         """The same: it is known before."""
         return self.identity()

@@ -105,8 +105,11 @@ class Asking:
         own, media = media is None, (media or self._case.media) if clip else "text"
         unseen = self._case.variant == BLIND or (media == "text" and prompt is not None)
         drawn = "score" not in given
+        identity = await seat.identity()
+        if clip and not unseen and "audio" in media and seat.engine.sent_sound:
+            identity = {**identity, "sound": seat.engine.sent_sound}
         question = Question(
-            engine=await seat.identity(),
+            engine=identity,
             prompt=prompt,
             modality=media,
             sampling=seat.engine.sampling if drawn else None,

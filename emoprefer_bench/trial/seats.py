@@ -31,7 +31,7 @@ class CannotWeighError(EmopreferError):
     """The model can't weigh the texts that a strategy has it weigh; the message says why."""
 
     def __init__(self, name: str, scores: Scores) -> None:
-        able = "its server lists the likeliest words alone, so it can weigh labels (P1), not whole texts (L1)"
+        able = "its server lists the likeliest words, so it can weigh labels (P1), and not texts (L1) as vLLM's own can"
         unable = "it gives no log-probabilities of words that it is shown (docs/external.md says how a worker does)"
         super().__init__(f"{name} can't be asked that: {able if scores else unable}")
 

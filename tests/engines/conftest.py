@@ -6,12 +6,16 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from support.children import Child
+from support.vllm_server import serving
+
+from emoprefer_bench.demo import JUDGE
 
 CHECKPOINTS = Path(__file__).parents[1] / "support" / "checkpoints"
 SMALL = {"min_pixels": 3136, "max_pixels": 12544}
@@ -130,3 +134,10 @@ def loaded(start, checkpoint):
         return running[key]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start vLLM's own server with the small judge, and return its address."""
+    with serving(JUDGE, tmp_path_factory.mktemp("server") / "log.txt") as address:
+        yield address

@@ -318,6 +318,20 @@ def test_stored_answers_keep_their_keys(tmp_path, ledger, monkeypatch):
     assert made == json.loads((Path(__file__).parents[1] / "golden/identities.json").read_text())
 
 
+def test_who_is_sent_sound_otherwise_than_before():
+    """Servers of vLLM's kind alone: what they answered to sound in 16 bits isn't served again."""
+    fleet = emoprefer_bench.served("m", base_url=["http://a/v1", "http://b/v1"], revision="r1")
+    assert fleet.sent_sound == emoprefer_bench.served("m", base_url="http://a/v1").sent_sound == "float"
+    others = [
+        emoprefer_bench.served("m", base_url="http://a/v1", dialect="openai"),
+        emoprefer_bench.gpt("gpt-4o-2024-08-06"),
+        emoprefer_bench.gemini("gemini-2.5-pro"),
+        emoprefer_bench.vllm("Qwen/Qwen3-8B", gpus=GPUS, family="text"),
+        emoprefer_bench.function(str, name="judge"),
+    ]
+    assert {engine.sent_sound for engine in others} == {None}
+
+
 def test_weights_of_a_package_keep_their_keys(tmp_path, ledger, monkeypatch):
     """A large file that was held against its SHA-256 counts, as before, by its size and ends."""
     package = tmp_path / "tiny_weights"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import av
+import numpy as np
 import pytest
 from support.asking import served_clip
 
@@ -34,9 +35,20 @@ def test_the_file_itself(clip):
     assert (kind, sounding) == ("video/mp4", True)
 
 
+def test_sound_in_floats_is_the_sound_as_it_was_decoded(clip):
+    """Whoever reads the numbers of the file as they are has every sample, to the bit."""
+    with av.open(io.BytesIO(parts.sound_in_floats(clip))) as file:
+        read = np.concatenate([frame.to_ndarray() for frame in file.decode(audio=0)], axis=1)
+        assert file.streams.audio[0].rate == 16000
+    assert read.dtype == np.float32
+    assert np.array_equal(read, np.load(clip["waveform"])[None])
+
+
 def test_a_clip_that_lacks_it(clip):
     """What is not there is an error that names the clip."""
     with pytest.raises(ValueError, match="'clip' has no picture"):
         parts.video({**clip, "video": None}, sounding=False)
     with pytest.raises(ValueError, match="'clip' has no sound"):
         parts.sound({**clip, "waveform": None})
+    with pytest.raises(ValueError, match="'clip' has no sound"):
+        parts.sound_in_floats({**clip, "waveform": None})

@@ -1,59 +1,14 @@
-"""Judges behind an address: vLLM's own server with a tiny Qwen2.5-Omni, behind a proxy that fails on demand."""
+"""Judges behind an address: vLLM's own server with the small judge, behind a proxy that fails on demand."""
 
 from __future__ import annotations
-
-import os
-import socket
-import sys
-import time
-import urllib.error
-import urllib.request
 
 import pytest
 from support.asking import WORDS, Sessions, answers, asked, served_clip
 from support.servers import Server, reply
-from support.tethered import started
 
 import emoprefer_bench
 from emoprefer_bench.pairs import Sampling
 from emoprefer_bench.protocol.parent import LoadError
-
-
-@pytest.fixture(scope="session")
-def vllm_server(checkpoint, tmp_path_factory):
-    """Start vLLM's server with a tiny Qwen2.5-Omni, and return its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(checkpoint("omni"))),
-        *("--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32"),
-        *("--max-model-len", "2048", "--block-size", "32", "--kv-cache-memory-bytes", str(64 << 20)),
-        *("--enforce-eager", "--enable-prompt-tokens-details"),
-        *("--limit-mm-per-prompt", '{"image": 0, "video": 1, "audio": 1}'),
-        *("--mm-processor-kwargs", '{"size": {"shortest_edge": 3136, "longest_edge": 12544}}'),
-    ]
-    quiet = {
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # spares a third process, each of which loads all libraries anew
-        "HF_HUB_OFFLINE": "1",
-    }
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    with log.open("wb") as file, started(command, stdout=file, stderr=file, env={**os.environ, **quiet}) as process:
-        until = time.monotonic() + 750
-        while not _answers(f"http://127.0.0.1:{port}/health"):
-            assert process.poll() is None and time.monotonic() < until, log.read_text()[-3000:]  # noqa: PT018  # one wait
-            time.sleep(0.3)
-        yield f"127.0.0.1:{port}"
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=25) as response:  # noqa: S310  # loopback
-            return response.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pytest
 from emoprefer_bench import prompts
 from emoprefer_bench.cases import Case
 from emoprefer_bench.engines.declared import function
+from emoprefer_bench.engines.functions import FunctionEngine
 from emoprefer_bench.media.pool import Decoders
 from emoprefer_bench.pairs import Answer, Clip, Pair, Sampling
 from emoprefer_bench.trial.runner import Runner
@@ -103,6 +104,23 @@ def test_s1_asks_both_orders_of_every_pair_once(tmp_path, pairs):
     assert one.complete
     assert [reading.label for reading in one.rounds[0].exchanged] == ["a1"] * 6
     assert (one.times.asked, one.stored) == (11, 1)
+
+
+@pytest.mark.parametrize(
+    ("modality", "sound"), [("audio", "float"), ("audiovideo", "float"), ("video", None), ("text", None)]
+)
+def test_who_is_sent_sound_otherwise_than_before_is_asked_anew(tmp_path, pairs, modality, sound):
+    """About what it hears, and about nothing else: the other answers that are stored stay good."""
+
+    class Heard(FunctionEngine):
+        sent_sound = "float"
+
+    judge = Judge()
+    judge.engine = Heard(judge.engine.function, name="judge", durable=True)
+    one = Tally.empty(Case("judge", "S1", "data", modality), pairs[:1], 1)
+    run(tmp_path, [one], judge)
+    assert {question.engine.get("sound") for question in judge.asked} == {sound}
+    assert len({question.key for question in judge.asked}) == 2
 
 
 def test_a_second_run_asks_nothing(tmp_path, pairs):

@@ -6,7 +6,8 @@ That is OpenAI itself, and what speaks like it: a vLLM server, or a fleet of the
 from __future__ import annotations
 
 import base64
-from concurrent.futures import ThreadPoolExecutor
+import json
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from emoprefer_bench.engines.children.remote import (
     redirected,
     retry_after,
 )
-from emoprefer_bench.engines.children.server_weighing import MOST_LISTED, PLACES, listed
+from emoprefer_bench.engines.children.server_weighing import ServerWeigher
 from emoprefer_bench.protocol.worker import serve
 
 if TYPE_CHECKING:
@@ -58,47 +59,47 @@ class Form:
 
 
 class Chat:
-    """A model behind the chat completions of such a server."""
+    """A model behind the chat completions of such a server; `any_text` says that it is vLLM's own."""
 
-    def __init__(self, client: AsyncOpenAI, model: str, form: Form, session_header: str | None = None) -> None:
+    def __init__(
+        self,
+        client: AsyncOpenAI,
+        model: str,
+        form: Form,
+        session_header: str | None = None,
+        *,
+        any_text: bool = False,
+    ) -> None:
         self._client = client
         self._model = model
         self._form = form
         self._session_header = session_header
+        self._weigher = ServerWeigher(any_text=any_text)
 
     async def send(self, question: dict[str, Any], sending: Callable[[], None]) -> Given:
-        """Send one request; see remote.Provider."""
+        """Send a question, in one request or more; see remote.Provider."""
         content = content_of(question, self._form)
-        sending()
         messages, headers = _messages(question, content, self._form), self._session(question["clip"])
-        if question.get("score"):
-            return await self._weigh(messages, question["score"], content, headers)
-        settings = _sampling(question["sampling"], self._form)
-        completion = await self._complete(messages, extra_headers=headers, **settings)
-        return given_of(completion, content)
+        if not question.get("score"):
+            settings = _sampling(question["sampling"], self._form)
+            return given_of(await self._complete(messages, headers, sending, **settings), content)
 
-    async def _weigh(self, messages: Any, texts: list[str], content: Any, headers: dict[str, str] | None) -> Given:
-        """Weigh texts by the likeliest words of one answer."""
-        limit = "max_completion_tokens" if self._form.dialect == "openai" else "max_tokens"
-        completion = await self._complete(
-            messages,
-            **{limit: PLACES},
-            temperature=0.0,
-            logprobs=True,
-            top_logprobs=MOST_LISTED,
-            extra_body=dict(self._form.extra or {}),
-            extra_headers=headers,
-        )
-        given = given_of(completion, content)
-        places = completion.choices[0].logprobs
-        if places is None or not places.content:
-            raise RuntimeError("the server gave no log-probabilities, so it can't weigh words: leave P1 out for it")
-        return replace(given, text="", finish="stop", logprobs=[listed(places.content, text) for text in texts])
+        async def complete(messages: Any, **fields: Any) -> Any:
+            return await self._complete(messages, headers, sending, **_weighing(fields, self._form))
 
-    async def _complete(self, messages: Any, **settings: Any) -> Any:
+        name = json.dumps([question["prompt"], question["modality"], (question["clip"] or {}).get("digest")])
+        told, logprobs = await self._weigher.weigh(complete, messages, question["score"], name)
+        return replace(given_of(told, content), text="", finish="stop", logprobs=logprobs)
+
+    async def _complete(
+        self, messages: Any, headers: dict[str, str] | None, sending: Callable[[], None], **settings: Any
+    ) -> Any:
         """Send one request."""
+        sending()
         try:
-            completion = await self._client.chat.completions.create(model=self._model, messages=messages, **settings)
+            completion = await self._client.chat.completions.create(
+                model=self._model, messages=messages, extra_headers=headers, **settings
+            )
         except openai.APIError as error:
             raise _failure(error) from None
         if self._form.dialect == "openai":  # a server of one's own calls its model what it likes
@@ -121,7 +122,8 @@ def content_of(question: dict[str, Any], form: Form) -> list[dict[str, Any]]:
         kind, video, _ = parts.video(clip, sounding=False)
         content.append({"type": "video_url", "video_url": {"url": parts.data_url(kind, video)}})
     if "audio" in modality:
-        sound = base64.b64encode(parts.sound(clip)).decode()
+        floats = form.dialect == "vllm"  # see ServedEngine.sent_sound
+        sound = base64.b64encode(parts.sound_in_floats(clip) if floats else parts.sound(clip)).decode()
         content.append({"type": "input_audio", "input_audio": {"data": sound, "format": "wav"}})
     text = {"type": "text", "text": question["prompt"]}
     return [text, *content] if form.text_first else [*content, text]
@@ -177,6 +179,12 @@ def _sampling(sampling: dict[str, Any], form: Form) -> dict[str, Any]:
     return {**shared, "max_completion_tokens": sampling["max_tokens"], "extra_body": extra}
 
 
+def _weighing(fields: dict[str, Any], form: Form) -> dict[str, Any]:
+    """Set what a request that weighs has in its body."""
+    limit = {"max_completion_tokens" if form.dialect == "openai" else "max_tokens": fields.pop("max_tokens")}
+    return {**limit, "temperature": 0.0, "extra_body": {**(form.extra or {}), **fields}}
+
+
 def _failure(error: openai.APIError) -> Exception:
     if isinstance(error, openai.APIStatusError):
         return _meaning(error)
@@ -210,38 +218,47 @@ def load(message: dict[str, Any]) -> Remote:
     form, model = checked(Form, rest, "a served model"), message["model"]
     provider: Chat | Addresses
     if isinstance(options.base_url, list):
-        provider = _fleet(options.base_url, model, form, options)
+        provider, vllms = _fleet(options.base_url, model, form, options)
     else:
         with openai.DefaultHttpxClient(follow_redirects=False) as once:
-            _check(OpenAI(**_arguments(options.base_url, options), http_client=once), model, options)
-        provider = Chat(_client(options.base_url, options), model, form, options.session_header)
-    ready = {"engine": "openai", "version": openai.__version__, "scores": "labels"}
+            vllms = _check(OpenAI(**_arguments(options.base_url, options), http_client=once), model, options)
+        vllms = vllms and form.dialect == "vllm"
+        client = _client(options.base_url, options)
+        provider = Chat(client, model, form, options.session_header, any_text=vllms)
+    ready = {"engine": "openai", "version": openai.__version__, "scores": vllms or "labels"}
     return Remote(provider, options, message["spool"], ready)
 
 
-def _fleet(urls: list[str], model: str, form: Form, options: Options) -> Addresses:
+def _fleet(urls: list[str], model: str, form: Form, options: Options) -> tuple[Addresses, bool]:
     """Be ready to ask several servers: all that can be reached now, and the others once they can.
 
-    Raises RuntimeError where none can, or where one that can has not this model.
+    Returns also whether all that answered are vLLM's. Raises RuntimeError where none can be reached, or where one that
+    can has not this model.
     """
-    addresses = []
-    for url in urls:
-        client = _client(url, options)
-        chat = Chat(client, model, form, options.session_header)
-        addresses.append(Address(url, chat, options.concurrency, partial(_well, client)))
     with openai.DefaultHttpxClient(follow_redirects=False) as once, ThreadPoolExecutor() as threads:
         arguments = [{**_arguments(url, options), "timeout": CHECK_SECONDS, "max_retries": 0} for url in urls]
         checks = [threads.submit(_check, OpenAI(**given, http_client=once), model, options) for given in arguments]
-    gone = []
-    for address, check in zip(addresses, checks, strict=True):
-        try:
-            check.result()
-        except NotThereError as error:
-            address.leave(str(error))
-            gone.append(error)
+    gone = {url: error for url, check in zip(urls, checks, strict=True) if (error := _gone(check))}
     if len(gone) == len(urls):
-        raise RuntimeError(f"none of {len(urls)} addresses can be reached; of the first: {gone[0]}")
-    return Addresses(addresses, options.health_seconds)
+        raise RuntimeError(f"none of {len(urls)} addresses can be reached; of the first: {gone[urls[0]]}")
+    vllms = form.dialect == "vllm" and all(check.result() for check in checks if not check.exception())
+    addresses = []
+    for url in urls:
+        client = _client(url, options)
+        chat = Chat(client, model, form, options.session_header, any_text=vllms)
+        addresses.append(Address(url, chat, options.concurrency, partial(_well, client)))
+        if url in gone:
+            addresses[-1].leave(str(gone[url]))
+    return Addresses(addresses, options.health_seconds), vllms
+
+
+def _gone(check: Future[bool]) -> NotThereError | None:
+    """Return why a server can't be reached. Raises whatever else is wrong with it."""
+    try:
+        check.result()
+    except NotThereError as error:
+        return error
+    return None
 
 
 def _client(url: str | None, options: Options) -> AsyncOpenAI:
@@ -275,10 +292,13 @@ class NotThereError(RuntimeError):
     """A server that can't be reached."""
 
 
-def _check(client: OpenAI, model: str, options: Options) -> None:
-    """Raise RuntimeError for a server that can't be reached, refuses the key, or lists models but not this one."""
+def _check(client: OpenAI, model: str, options: Options) -> bool:
+    """Return whether a server is vLLM's own, which its list of models says.
+
+    Raises RuntimeError for one that can't be reached, refuses the key, or lists models but not this one.
+    """
     try:
-        known = [model.id for model in client.models.list()]
+        known = {model.id: model.owned_by for model in client.models.list()}
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
         raise RuntimeError(f"{client.base_url} refuses the key in {options.key}: {error.message}") from None
     except openai.APIConnectionError as error:
@@ -286,9 +306,10 @@ def _check(client: OpenAI, model: str, options: Options) -> None:
     except openai.APIStatusError as error:
         if elsewhere := redirected(error.status_code, error.response.headers):
             raise RuntimeError(f"{client.base_url}: {elsewhere}") from None
-        return  # not every server has such a list
+        return False  # not every server has such a list
     if known and model not in known:
         raise RuntimeError(f"{client.base_url} has no model {model!r}; it has {', '.join(sorted(known)[:20])}")
+    return known.get(model) == "vllm"
 
 
 if __name__ == "__main__":

@@ -30,6 +30,22 @@ def images(clip: dict[str, Any]) -> list[bytes]:
     return [_jpeg(frame) for frame in _array(clip, "frames", "picture")]
 
 
+def sound_in_floats(clip: dict[str, Any]) -> bytes:
+    """Return the sound as a WAV file of floats, as it was decoded. Raises ValueError for a clip without sound.
+
+    For vLLM's server: where it finds neither torchcodec nor soundfile, it takes integers for what they are, and the
+    sound is 32,768 times too loud (0.32, load_audio_pyav; vllm-project/vllm, pull request 56056, is to mend it).
+    """
+    waveform = _array(clip, "waveform", "sound").astype(np.float32)
+    file = io.BytesIO()
+    with av.open(file, "w", format="wav") as output:
+        stream = output.add_stream("pcm_f32le", rate=clip["sample_rate"], layout="mono")
+        frame = av.AudioFrame.from_ndarray(waveform[None], "flt", "mono")
+        frame.sample_rate, frame.pts = clip["sample_rate"], 0
+        output.mux([*stream.encode(frame), *stream.encode(None)])
+    return file.getvalue()
+
+
 def sound(clip: dict[str, Any]) -> bytes:
     """Return the sound as a WAV file of 16 bits. Raises ValueError for a clip without sound."""
     waveform = _array(clip, "waveform", "sound")
