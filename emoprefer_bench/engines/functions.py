@@ -110,7 +110,7 @@ class FunctionSession:
                 return messages.answer({"text": said} if isinstance(said, str) else said, question.score)
         except messages.MessageError as error:
             return Answer(f"the answer of the function {self.name!r} is none: {error}", "error")
-        kind = "None" if said is None else f"a {type(said).__name__}"
+        kind = "None" if said is None else f"something of type {type(said).__name__}"
         return Answer(
             f"the function returned {kind}, and must return the text of its answer (a string, such as 'a1') or an "
             "emoprefer_bench.Answer",

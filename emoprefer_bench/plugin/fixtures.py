@@ -66,7 +66,7 @@ def _lease(request: pytest.FixtureRequest) -> Iterator[Gpus]:
         try:
             leased = held.enter_context(gpu_leases.lease(count, gpu_leases.visible(), gpu_leases.lock_folder()))
         except gpu_leases.LeaseError as error:
-            pytest.fail(str(error), pytrace=False)
+            raise pytest.fail.Exception(str(error), pytrace=False) from None  # told once
         yield leased
 
 
@@ -120,7 +120,7 @@ def _engines(request: pytest.FixtureRequest, case: Case) -> dict[str, Engine]:
     except WeightsError as error:
         pytest.skip(str(error))
     except DeclarationError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None  # told once, and not as what came of it
 
 
 def _look_at(config: pytest.Config, case: Case, engines: dict[str, Engine]) -> None:

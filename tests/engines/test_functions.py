@@ -57,14 +57,15 @@ def test_an_exception_is_the_error_of_its_question_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [(None, "None"), (1, "a int"), (b"a1", "a bytes"), (Answer(None), "a Answer"), (True, "a bool")]
+    ("value", "kind"), [(None, "None"), (1, "int"), (b"a1", "bytes"), (Answer(None), "Answer"), (True, "bool")]
 )
 def test_what_is_no_answer_is_said_in_a_sentence(tmp_path, value, kind):
     """A forgotten return is the most frequent."""
     (answer,) = told(tmp_path, lambda question: value)
+    what = "None" if kind == "None" else f"something of type {kind}"
     assert answer.finish == "error"
     assert answer.text == (
-        f"the function returned {kind}, and must return the text of its answer (a string, such as 'a1') or an "
+        f"the function returned {what}, and must return the text of its answer (a string, such as 'a1') or an "
         "emoprefer_bench.Answer"
     )
 

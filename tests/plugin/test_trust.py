@@ -154,3 +154,15 @@ def test_what_a_judge_cannot_do_without_is_not_taken_away(bench, asked):
     assert blind["outcome"] == "skipped"
     assert "judge can't judge without audio, so there is no blind run of it" in blind["reason"]
     assert "beats blind" not in result.stdout.str()
+
+
+def test_a_declaration_that_can_not_be_is_told_once(bench):
+    """Without what pytest says of exceptions that led to others."""
+    bench.pytester.makeconftest(
+        "import emoprefer_bench\n"
+        '@emoprefer_bench.model(gpus=0, prompts=("S1",))\n'
+        'def gone(gpus): return emoprefer_bench.vllm("./gone", gpus=gpus)\n'
+    )
+    result = bench.run("-k", "toy and gone")
+    assert [line for line in result.outlines if line.startswith("./gone: there is no such file or folder")][1:] == []
+    result.stdout.no_fnmatch_line("During handling of the above exception*")
