@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -94,11 +95,14 @@ class FunctionSession:
     scores: Scores
     revision: str | None = None
     restarts: int = 0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def answer(self, question: Question, clip: dict[str, Any] | None) -> Answer:  # noqa: ARG002  # reads the question
         """Call the function."""
         try:
-            said = self.function(question)
+            async with self._turn:
+                await asyncio.sleep(0)  # between two calls, what ends the run has its turn
+                said = self.function(question)
             if inspect.isawaitable(said):
                 said = await said
         except Exception as error:  # noqa: BLE001  # whatever a user's code raises

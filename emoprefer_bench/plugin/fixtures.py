@@ -199,7 +199,8 @@ def _run(request: pytest.FixtureRequest, case: Case) -> ScoredResult:
     request.node.stash[ASKED] = True
     progress = config.stash[PROGRESS]
     try:
-        trial.run(progress.of(request.node))
+        with interrupts.by(trial.stop):
+            trial.run(progress.of(request.node))
     except KeyboardInterrupt:
         with interrupts.none():
             _keep_incomplete(request.node, trial)

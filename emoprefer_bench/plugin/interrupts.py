@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,11 +30,27 @@ def by_sigterm() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+_stops: list[Callable[[], None]] = []  # of what runs
+
+
+@contextlib.contextmanager
+def by(stop: Callable[[], None]) -> Iterator[None]:
+    """Within, SIGTERM calls `stop` where SIGINT is ignored. It ends what runs, or raises KeyboardInterrupt."""
+    _stops.append(stop)
+    try:
+        yield
+    finally:
+        _stops.pop()
+
+
 def _interrupt(*_: object) -> None:
     """Do what Ctrl-C does; a job in the background (nohup, a shell's &) ignores SIGINT, but is ended all the same."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.raise_signal(signal.SIGINT)
+    elif _stops:
+        _stops[-1]()
+    else:
         raise KeyboardInterrupt
-    signal.raise_signal(signal.SIGINT)
 
 
 @contextlib.contextmanager

@@ -83,6 +83,7 @@ class Trial:
         self._failure: StoreError | None = None
         self._unreadable: list[str] = []
         self._ran = False
+        self._running: asyncio.Task[None] | None = None
 
     def run(self, progress: Progress) -> None:
         """Ask everything, once; a second call returns at once. An interrupt leaves what was answered so far."""
@@ -95,6 +96,17 @@ class Trial:
             asyncio.run(self._run(progress))
         except StoreError as error:
             self._failure = error
+        except asyncio.CancelledError:  # by `stop`
+            raise KeyboardInterrupt from None
+
+    def stop(self) -> None:
+        """End the run as Ctrl-C does, from the handler of another signal: `run` raises KeyboardInterrupt then.
+
+        Raised in the middle of whatever runs, it would leave tasks behind that nobody ends. A second call does that.
+        """
+        if self._running is None or self._running.done() or self._running.cancelling():
+            raise KeyboardInterrupt
+        self._running.get_loop().call_soon_threadsafe(self._running.cancel)
 
     def plan(self) -> dict[str, Planned]:
         """What a run would ask, by the ids of its cases; those whose data can't be read are left out."""
@@ -165,6 +177,7 @@ class Trial:
         return dataset
 
     async def _run(self, progress: Progress) -> None:
+        self._running = asyncio.current_task()
         out = self._settings.out
         with (
             Store(out / "answers", fresh=self._settings.fresh) as store,

@@ -181,6 +181,37 @@ def test_a_signal_ends_a_run_within_seconds_and_what_was_scored_is_reported(benc
     assert bench.report()["complete"]
 
 
+SLOW = """
+import time, emoprefer_bench
+
+def slow(question):
+    with open("noted", "a") as noted:
+        noted.write(question.key + "\\n")
+    time.sleep(0.3)
+    return "a1"
+
+@emoprefer_bench.model(gpus=0, modality="text", prompts=("S1",))
+def judge(gpus):
+    return emoprefer_bench.function(slow, name="slow", version="1")
+"""
+
+
+def test_a_function_in_the_background_is_ended_in_good_order(bench):
+    """It is at work, in this very process, when SIGTERM comes: the next call isn't made, and nothing complains."""
+    project = Project(bench)
+    bench.pytester.makeconftest(SLOW)
+    run = project.start(ignored=(signal.SIGINT,))
+    project.wait_for(2, run)
+    run.send_signal(signal.SIGTERM)
+    out = run.communicate(timeout=300)[0]
+    assert run.returncode == pytest.ExitCode.INTERRUPTED, out
+    assert "(incomplete)" in out
+    assert "Traceback" not in out
+    assert "Task" not in out
+    assert bench.report()["cases"][0]["outcome"] == "interrupted"
+    assert len(project.asked()) < 8
+
+
 @pytest.mark.parametrize("options", [(), ("-n", "2")])
 def test_an_interrupt_while_models_load_ends_them_too(bench, options):
     """Ctrl-C in the minutes in which nothing is answered yet: the run ends in seconds, and no engine loads on."""
