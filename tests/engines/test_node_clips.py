@@ -74,20 +74,25 @@ def test_another_file_of_the_same_name_is_not_the_clip(clip, tmp_path):
     content = Path(clip(0)["video"]).read_bytes()
 
     async def use(clips, decoders):
-        async def shipped():
-            return content
-
+        shipped = _come(content)
         for wanted in (missing, other):
             with pytest.raises(ElsewhereError):
                 await clips.held(wanted, "video", None).__aenter__()
         with pytest.raises(ElsewhereError, match="changed after it was looked into"):
-            await clips.held(other, "video", {"video": shipped()}).__aenter__()
-        async with clips.held(missing, "video", {"video": shipped()}) as taken:
+            await clips.held(other, "video", {"video": shipped}).__aenter__()
+        async with clips.held(missing, "video", {"video": shipped}) as taken:
             return [_content(taken.fields[name]) for name in ("video", "frames")]
 
     video, frames = asyncio.run(with_clips(tmp_path, 1 << 30, use))
     assert video == content
     assert frames.startswith(b"\x93NUMPY")
+
+
+def _come(content):
+    """What Ray would have fetched."""
+    future = asyncio.get_running_loop().create_future()
+    future.set_result(content)
+    return future
 
 
 def _content(path):
@@ -106,13 +111,11 @@ def test_a_broken_clip_is_tried_once(tmp_path):
     }
 
     async def use(clips, decoders):
-        async def shipped():
-            return b"no film"
-
+        shipped = _come(b"no film")
         tries = []
         for _ in range(3):
             with pytest.raises(DecodeError, match="clip 'broken' can't be decoded") as caught:
-                await clips.held(asked, "video", {"video": shipped()}).__aenter__()
+                await clips.held(asked, "video", {"video": shipped}).__aenter__()
             tries.append(caught.value)
         assert tries[0] is tries[1] is tries[2]
         assert list((tmp_path / "spool").iterdir()) == []

@@ -33,10 +33,11 @@ SETTINGS = {
 
 
 class Running:
-    """A cluster that runs. `token` is what its clients have to show."""
+    """A cluster that runs. `token` is what its clients have to show, `seen` what they saw of its nodes."""
 
     def __init__(self, process: subprocess.Popen[str], token: str) -> None:
         self.token = token
+        self.seen: dict[str, Any] = {}
         self._process = process
         self.about = self._read()
 

@@ -71,7 +71,10 @@ def fields(clip: Clip) -> dict[str, Any]:
 
 
 class Run:
-    """Questions to a judge on the cluster; `during` is called once the first of them were answered."""
+    """Questions to a judge on the cluster, asked when all its replicas are there.
+
+    `during` is called once the first of them were answered.
+    """
 
     def __init__(self, engine: FleetEngine | None, log: Path, count: int = QUESTIONS) -> None:
         self.engine, self.log, self.count = engine, log, count
@@ -94,6 +97,8 @@ class Run:
 
         async def main() -> None:
             async with self.engine.open(self.log) as self.session:
+                wanted = self.engine._cluster.replicas
+                await asyncio.to_thread(seconds_until, lambda: len(self.replicas()) == wanted)
                 last = time.monotonic()
                 gate = asyncio.Semaphore(self.session.concurrency)
 
@@ -151,4 +156,4 @@ def seconds_until(condition: Callable[[], bool], limit: float = PATIENCE) -> flo
 
 def on(cluster: Running, engine: ChildEngine, replicas: int = REPLICAS, **ways: Any) -> FleetEngine:
     """The engine on the cluster, a GPU a replica."""
-    return FleetEngine(engine, Cluster(cluster.address, replicas, ways), 1)
+    return FleetEngine(engine, Cluster(cluster.address, replicas, ways, cluster.seen), 1)

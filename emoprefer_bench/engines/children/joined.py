@@ -32,6 +32,7 @@ def join(address: str) -> Any:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         settings = {"_node_ip_address": address.rpartition(":")[0]}
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "5")  # of its head, a second each, also where a token is wrong
     try:
         import ray
     except ImportError:

@@ -86,36 +86,37 @@ class NodeClips:
             self._trim()
 
     async def _take(self, clip: dict[str, Any], key: Key, shipped: Shipped | None, *, shared: bool) -> Taken:
+        taken = Taken({})
+        try:
+            await self._find(taken, clip, key, shipped, shared=shared)
+        except Exception:
+            taken.remove()
+            raise
+        return taken
+
+    async def _find(
+        self, taken: Taken, clip: dict[str, Any], key: Key, shipped: Shipped | None, *, shared: bool
+    ) -> None:
+        """Write, check and decode a clip; what is written on the way stands in `taken.files`."""
         digest, picture, sound = key
         paths = {kind: Path(clip[kind]) for kind in KINDS if clip[kind]}
-        taken = Taken({})
-        if picture or sound:
-            if shipped is not None:
-                paths = await self._unpack(digest, paths, shipped)
-                taken.files += paths.values()
-            elif not shared or not await asyncio.to_thread(_same, digest, list(paths.values())):
-                raise ElsewhereError(clip["name"])
+        if (picture or sound) and shipped is not None:
+            stem = f"{digest}-{picture:d}{sound:d}"
+            written = {kind: self._folder / f"{stem}-{kind}{paths[kind].suffix}" for kind in shipped}
+            taken.files += written.values()
+            for kind, content in shipped.items():
+                await asyncio.to_thread(written[kind].write_bytes, await content)
+            if not await asyncio.to_thread(_same, digest, list(written.values())):
+                raise ElsewhereError(f"{', '.join(map(str, paths.values()))}: changed after it was looked into")
+            paths = written
+        elif (picture or sound) and not (shared and await asyncio.to_thread(_same, digest, list(paths.values()))):
+            raise ElsewhereError(clip["name"])
         taken.fields = {kind: str(path) for kind, path in paths.items()}
         if self._plan and (picture or sound):
             known = Clip(clip["name"], paths.get("video"), paths.get("audio"))
-            try:
-                fields, taken.seconds = await self._decoders.decode(known, self._plan, picture=picture, sound=sound)
-            except DecodeError:
-                taken.remove()
-                raise
+            fields, taken.seconds = await self._decoders.decode(known, self._plan, picture=picture, sound=sound)
             taken.fields |= fields
             taken.files += saved(fields)
-        return taken
-
-    async def _unpack(self, digest: str, paths: dict[str, Path], shipped: Shipped) -> dict[str, Path]:
-        """Write shipped files. Raises ElsewhereError where they are not those that were looked into."""
-        written = {}
-        for kind, content in shipped.items():
-            written[kind] = self._folder / f"{digest}-{kind}{paths[kind].suffix}"
-            await asyncio.to_thread(written[kind].write_bytes, await content)
-        if not await asyncio.to_thread(_same, digest, list(written.values())):
-            raise ElsewhereError(f"{', '.join(map(str, paths.values()))}: changed after it was looked into")
-        return written
 
     def _trim(self) -> None:
         """Remove what was asked about longest ago, as far as there is no room for it."""
