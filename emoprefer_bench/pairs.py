@@ -49,8 +49,9 @@ class Pair:
 
     `key` is unique in its data set and stable: the row's number from 0, and the clip's name; people are shown
     `shown_row(key)`. `model1` and `model2` name the writers of `a1` and `a2`, `annotator` who was asked, and `subset`
-    the part of the data set, where they are known; a `reference` is what people say of the clip. `fields` are the row's
-    cells in all columns that have no meaning of their own, by column.
+    the part of the data set, where they are known; a `reference` is what people say of the clip. Where the texts answer
+    a `question`, they are judged by a `criterion`. `fields` are the row's cells in all columns that have no meaning of
+    their own, by column.
     """
 
     key: str
@@ -63,6 +64,8 @@ class Pair:
     annotator: str | None = None
     subset: str | None = None
     reference: str | None = None
+    question: str | None = None
+    criterion: str | None = None
     fields: dict[str, str] = field(default_factory=dict, hash=False)
 
     def swapped(self) -> Pair:

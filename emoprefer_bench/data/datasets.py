@@ -13,15 +13,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from emoprefer_bench import prompts
 from emoprefer_bench.errors import EmopreferError
 from emoprefer_bench.pairs import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from emoprefer_bench.data.csv_files import Notes
     from emoprefer_bench.data.tables import Row
     from emoprefer_bench.document.types import Dataset as Described
     from emoprefer_bench.pairs import Clip
+    from emoprefer_bench.prompts import PromptPack
 
 FAULTS_SHOWN = 20
 GATED = "ask for access to MERChallenge/MER2025 on the Hugging Face hub, then place it as dataset/README.md says"
@@ -92,11 +95,20 @@ def _packaged_demo() -> Path:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set without faults, in the order of its rows. `warnings` are sentences about what may be a mistake."""
+    """A data set without faults, in the order of its rows. `warnings` are sentences about what may be a mistake.
+
+    `pack` is the wording that it asks by, where that isn't the run's.
+    """
 
     name: str
     pairs: list[Pair]
     warnings: tuple[str, ...] = ()
+    pack: PromptPack | None = None
+
+    @cached_property
+    def asks(self) -> bool:
+        """Whether its rows have questions of their own."""
+        return any(pair.question for pair in self.pairs)
 
     @cached_property
     def digest(self) -> str:
@@ -129,14 +141,20 @@ class Dataset:
             "warnings": list(self.warnings),
             "clip_digests": [pair.clip.digest or None for pair in self.pairs],
         }
+        if self.pack:
+            said["prompts"] = self.pack.described()
         if any(pair.clip.subtitle is not None for pair in self.pairs):
             said["subtitle_digests"] = [_digest(pair.clip.subtitle) for pair in self.pairs]
         return said
 
 
 def row_digest(pair: Pair) -> str:
-    """Digest a row (SHA-256, hex): clip name, clip digest, texts and label. Equal rows of two runs share it."""
+    """Digest a row (SHA-256, hex): clip name, clip digest, texts and label, and its own question where it has one.
+
+    Equal rows of two runs share it.
+    """
     said = [pair.clip.name, pair.clip.digest, pair.a1, pair.a2, pair.label]
+    said += [pair.question, pair.criterion] if pair.question else []
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -176,6 +194,7 @@ def read(
     heard = notes if subtitles else Notes()  # nobody is missing what nobody asked for
     spoken = tables.read_subtitles(source.csv.parent, places, heard) if subtitles is not False else {}
     looks = clips.find(source.csv.parent, list(places), cache, progress, thorough=thorough)
+    pack = _pack(source.csv, notes)
     asked = _asked(sound, picture, looks.values())
     whole: dict[str, Clip] = {}
     like = clips.likeness(source.csv.parent)
@@ -188,7 +207,17 @@ def read(
     if notes.faults:
         raise DatasetError(source.name, notes.faults, notes.warnings)
     pairs = [_pair(index, row, whole[row.name]) for index, row in enumerate(rows)]
-    return Dataset(source.name, pairs, tuple(notes.warnings))
+    return Dataset(source.name, pairs, tuple(notes.warnings), pack)
+
+
+def _pack(path: Path, notes: Notes) -> PromptPack | None:
+    """The prompt pack that lies beside a preference file, `<stem>_prompts.toml`; None where there is none."""
+    own = path.with_name(f"{path.stem}_prompts.toml")
+    try:
+        return prompts.load(own) if own.is_file() else None
+    except prompts.PromptPackError as error:
+        notes.faults.append(str(error))
+        return None
 
 
 class _Asked(NamedTuple):
@@ -234,5 +263,7 @@ def _pair(index: int, row: Row, clip: Clip) -> Pair:
         row.annotator,
         row.subset,
         row.reference,
+        row.question,
+        row.criterion,
         row.fields,
     )

@@ -12,6 +12,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from emoprefer_bench.data import formats, json_files
 from emoprefer_bench.data.csv_files import Notes, Record, Table, read_table
 from emoprefer_bench.pairs import EXCHANGED, LABELS, Label
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 COLUMNS = ("name", "a1", "a2")
 WRITERS = ("model1", "model2")
 PREFERENCE, ANNOTATOR, SUBSET, REFERENCE = "preference", "annotator", "subset", "reference"
-KNOWN = (*COLUMNS, PREFERENCE, *WRITERS, ANNOTATOR, REFERENCE)
+QUESTION, CRITERION = "prompt", "criteria"
+KNOWN = (*COLUMNS, PREFERENCE, *WRITERS, ANNOTATOR, REFERENCE, QUESTION, CRITERION)
 NOBODY_ASKED = "tie"
 SHOWN = 8  # columns of a header
 CLOSE = 0.75  # of difflib's ratio: "model_1" is close to "model1", "a" is not to "a1"
@@ -47,12 +49,19 @@ class Row:
     annotator: str | None = None
     subset: str | None = None
     reference: str | None = None
+    question: str | None = None
+    criterion: str | None = None
     fields: dict[str, str] = field(default_factory=dict)
 
     @property
     def content(self) -> tuple[str, str, str]:
         """The pair that the row is about; several rows may be about it."""
         return self.name, self.a1, self.a2
+
+    @property
+    def asked(self) -> tuple[str | None, str | None]:
+        """By what the pair is judged, where not by the clip alone: rows that differ in it are no repetition."""
+        return self.question, self.criterion
 
     @property
     def place(self) -> str:
@@ -125,9 +134,11 @@ def read_subtitles(folder: Path, wanted: Mapping[str, str], notes: Notes) -> dic
 
 
 def _read_preferences(path: Path, notes: Notes, subset: str | None = None) -> list[Row]:
-    table = read_table(path, KNOWN, notes)
+    in_json = path.suffix in json_files.ENDINGS
+    table = json_files.read_table(path, notes) if in_json else read_table(path, (*KNOWN, *formats.COLUMNS), notes)
     if table is None:
         return []
+    table = formats.with_grades(formats.translated(table), PREFERENCE)
     missing = [column for column in COLUMNS if column not in table.columns]
     if len(set(WRITERS) & set(table.columns)) == 1:
         missing += [column for column in WRITERS if column not in table.columns]
@@ -218,10 +229,15 @@ def _row(record: Record, subset: str) -> Row:
     shared = (*WRITERS, ANNOTATOR, subset)
     model1, model2, annotator, part = (sys.intern(cells.get(column, "")) or None for column in shared)
     fields = {column: cell for column, cell in cells.items() if column not in KNOWN}
-    reference = cells.get(REFERENCE, "").strip() and cells[REFERENCE]
-    return Row(
-        record.number, record.line, name, a1, a2, label, model1, model2, annotator, part, reference or None, fields
-    )
+    reference, question, criterion = (_said(cells, column) for column in (REFERENCE, QUESTION, CRITERION))
+    own = (model1, model2, annotator, part, reference, question, criterion)
+    return Row(record.number, record.line, name, a1, a2, label, *own, fields)
+
+
+def _said(cells: Mapping[str, str], column: str) -> str | None:
+    """What a cell says; None for an empty one."""
+    cell = cells.get(column, "")
+    return cell if cell.strip() else None
 
 
 def _repeated(rows: list[Row], path: Path) -> Iterator[str]:
@@ -230,7 +246,8 @@ def _repeated(rows: list[Row], path: Path) -> Iterator[str]:
     again = [
         (row, above)
         for row in rows
-        if (above := first.setdefault((*row.content, row.label, row.annotator), row)) is not row
+        if (above := first.setdefault((*row.content, row.question, row.criterion, row.label, row.annotator), row))
+        is not row
     ]
     if again:
         row, above = again[0]

@@ -84,7 +84,8 @@ class Dataset(TypedDict):
     clip name, clip digest, texts and label; `digest` is over them. `subtitle_digests` are over what is said in a row's
     clip, where that was read, which is where a judge is told it; `clip_digests` are over the bytes of its files, None
     without files. `subsets` are the parts of the data set that its rows
-    belong to, None where no row has one. `warnings` are what was noticed in its files, short of faults.
+    belong to, None where no row has one. `prompts` is the wording
+    that it asks by, if it isn't the run's. `warnings` are what was noticed in its files, short of faults.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Dataset(TypedDict):
     warnings: NotRequired[list[str]]
     subtitle_digests: NotRequired[list[Digest | None]]
     ceiling: NotRequired[Ceiling]
+    prompts: NotRequired[PackName]
     clip_digests: NotRequired[list[Digest | None]]
 
 

@@ -249,7 +249,7 @@ def _kept(case: ScoredCase, document: Document) -> KeptCase:
         "dataset": case["dataset"],
         "modality": case["modality"],
         "llm": case["llm"],
-        "ran_on": ran_on(case, document["manifest"]["prompts"]),
+        "ran_on": ran_on(case, document["datasets"][case["dataset"]].get("prompts") or document["manifest"]["prompts"]),
         "settings": settings(case),
         "scores": {name: mean if mean is None else round(mean, 6) for name, mean in means.items()},
         "verdicts": [_packed(of_round) for of_round in case["verdicts"]],

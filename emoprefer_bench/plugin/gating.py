@@ -115,7 +115,8 @@ class Gating:
 
         option = self._config.option
         policy = gates.Policy(self._held(item, case["model"]), option.emoprefer_limit, self._p, self._tests)
-        case["gate"] = gates.decide(case, dataset, policy, self.baseline, pack_of(self._config).described())
+        prompts = dataset.get("prompts") or pack_of(self._config).described()
+        case["gate"] = gates.decide(case, dataset, policy, self.baseline, prompts)
         kinds = {decision["kind"] for decision in case["gate"]}
         if self.baseline and not kinds & {"new", "dataset"}:
             rows = comparisons.Rows.of(dataset)

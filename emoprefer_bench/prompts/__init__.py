@@ -1,7 +1,8 @@
 """Prompt packs: the wording of the questions, kept in TOML files.
 
 A pack has a `name` and the templates `subtitle`, `judge`, `describe`, `judge_described`, `compare`, `reason` and
-`conclude`. Fields are `{a1}`, `{a2}`, `{subtitle}`, `{description}` and `{reasoning}`. With `whitespace = "fold"`, what
+`conclude`. Fields are `{a1}`, `{a2}`, `{subtitle}`, `{description}`, `{reasoning}`, and of rows that have a question
+`{question}` and `{criterion}`. With `whitespace = "fold"`, what
 is filled in loses its line breaks: see `folded`. Without it, or with "keep", everything arrives as it is.
 """
 
@@ -17,6 +18,8 @@ from typing import Literal, TypedDict, get_args
 from emoprefer_bench.errors import EmopreferError
 
 DEFAULT = Path(__file__).with_name("default.toml")
+QUESTION = Path(__file__).with_name("question.toml")
+ON_THE_WHOLE = "which answer is better on the whole"  # the criterion of a question that has none
 
 Whitespace = Literal["keep", "fold"]
 
@@ -25,7 +28,7 @@ WIDE_COLON = "\N{FULLWIDTH COLON}"
 # "translation", "let us translate:", and the English words (MERTools, MER2026_Track3, utils/qwen25.py and qwen3.py).
 INTRODUCTIONS = ("输入", "输出", "翻译", f"让我们来翻译一下{WIDE_COLON}", "output", "Output", "input", "Input")
 
-_FIELD = re.compile(r"\{(a1|a2|subtitle|description|reasoning)\}")
+_FIELD = re.compile(r"\{(a1|a2|subtitle|description|reasoning|question|criterion)\}")
 
 
 class PromptPackError(EmopreferError):
@@ -57,6 +60,11 @@ class PromptPack:
     def described(self) -> PackName:
         """What a report says of the pack."""
         return {"name": self.name, "sha256": self.digest}
+
+    @property
+    def asks(self) -> bool:
+        """Whether it has a place for a row's own question wherever texts are judged."""
+        return all("{question}" in text for text in (self.judge, self.judge_described, self.compare, self.reason))
 
     def render(self, template: str, **values: str) -> str:
         """The named template with its fields replaced in one pass: text that came in is never read as a template."""

@@ -46,11 +46,11 @@ class Vote(NamedTuple):
 
 def votes_of(pairs: Sequence[Pair]) -> list[list[Vote]]:
     """The labels of each pair that several people labelled, in their order; who has no name is a new person."""
-    first: dict[tuple[str, ...], str] = {}
-    units: defaultdict[tuple[str, ...], list[Vote]] = defaultdict(list)
+    first: dict[tuple[str | None, ...], str] = {}
+    units: defaultdict[tuple[str | None, ...], list[Vote]] = defaultdict(list)
     for row, pair in enumerate(pairs):
         if pair.label is not None:
-            unit = pair.clip.name, *sorted((pair.a1, pair.a2))
+            unit = pair.clip.name, pair.question, pair.criterion, *sorted((pair.a1, pair.a2))
             turned = first.setdefault(unit, pair.a1) != pair.a1
             label = EXCHANGED[pair.label] if turned else pair.label
             units[unit].append(Vote(row, pair.annotator or ("row", row), label, turned))

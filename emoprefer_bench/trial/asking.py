@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,12 +18,16 @@ from emoprefer_bench.trial.transcripts import Step, Steps
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What a strategy asks through (strategies.Ask): fills in the model, the wording, the clip and the round."""
+    """What a strategy asks through (strategies.Ask): fills in the model, the wording, the clip and the round.
+
+    `asked` are the row's own question and criterion, where it has them, as fields of the wording.
+    """
 
     desk: Desk
     tally: Tally
     round: int
     held: HeldClip
+    asked: Mapping[str, str] = field(default_factory=dict)
     steps: Steps = field(default_factory=list)
     answers: list[tuple[bool, Answer]] = field(default_factory=list)
 
@@ -35,7 +39,9 @@ class Asking:
         """Ask the judge about the clip."""
         pack, subtitle = self._pack(self.desk.judge), self._subtitle(pair)
         before = "" if subtitle is None else pack.render("subtitle", subtitle=subtitle)
-        return await self._ask(self.desk.judge, template, before + pack.render(template, **values), pair.clip)
+        return await self._ask(
+            self.desk.judge, template, before + pack.render(template, **self.asked, **values), pair.clip
+        )
 
     async def describe(self, pair: Pair) -> Answer | None:
         """Have the clip described by the judge, or by the case's describer as in cases of its own.
@@ -57,7 +63,7 @@ class Asking:
         seat = self.desk.llms[case.describer]
         pack, subtitle = self._pack(seat), pair.clip.subtitle if modality.endswith(SUBTITLE) else None
         before = "" if subtitle is None else pack.render("subtitle", subtitle=subtitle)
-        prompt, media = before + pack.render("describe"), modality.removesuffix(SUBTITLE)
+        prompt, media = before + pack.render("describe", **self.asked), modality.removesuffix(SUBTITLE)
         return await self._ask(seat, "describe", prompt, pair.clip, media=media)
 
     async def weigh(
@@ -73,7 +79,7 @@ class Asking:
         pack, subtitle = self._pack(judge), None if unseen else self._subtitle(pair)
         before = "" if subtitle is None else pack.render("subtitle", subtitle=subtitle)
         score = tuple(folded(text) if pack.whitespace == "fold" else text for text in texts)
-        prompt = before + pack.render(template, **values)
+        prompt = before + pack.render(template, **self.asked, **values)
         return await self._ask(judge, template, prompt, None if unseen else pair.clip, score=score)
 
     async def llm(self, template: str, **values: str) -> Answer:
@@ -82,7 +88,7 @@ class Asking:
         seat = self.desk.llms[self._case.llm]
         if seat.engine.flat_answers and "reasoning" in values:  # its own, the one answer of its that it is asked about
             values["reasoning"] = flattened(values["reasoning"])
-        return await self._ask(seat, template, self._pack(seat).render(template, **values), None)
+        return await self._ask(seat, template, self._pack(seat).render(template, **self.asked, **values), None)
 
     async def compare(self, pair: Pair) -> Answer:
         """Hand both texts to a judge that takes no prompt."""
@@ -124,8 +130,8 @@ class Asking:
         return answer
 
     def _pack(self, seat: Seat) -> PromptPack:
-        """The run's wording; a model that is to get its texts folded gets them so in any wording."""
-        pack = self.desk.pack
+        """The data set's wording, or the run's; a model that is to get its texts folded gets them so in any wording."""
+        pack = self.tally.pack or self.desk.pack
         return replace(pack, whitespace="fold") if seat.engine.whitespace == "fold" else pack
 
     def _subtitle(self, pair: Pair) -> str | None:

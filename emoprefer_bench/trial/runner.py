@@ -14,7 +14,7 @@ from typing import Any
 
 from emoprefer_bench.media.pool import Decoders
 from emoprefer_bench.pairs import Clip, Pair
-from emoprefer_bench.prompts import PromptPack
+from emoprefer_bench.prompts import ON_THE_WHOLE, PromptPack
 from emoprefer_bench.protocol.parent import LoadError
 from emoprefer_bench.trial.asking import Asking
 from emoprefer_bench.trial.desk import Desk, EndedError
@@ -162,7 +162,7 @@ class Runner:
 
     async def _verdict(self, work: Work, held: HeldClip, wanted: set[str]) -> None:
         tally = work.tally
-        asking = Asking(self.desk, tally, work.round, held)
+        asking = Asking(self.desk, tally, work.round, held, _asked(work.pair))
         try:
             answer = await STRATEGIES[tally.case.prompt](asking, work.pair)
         except UnusableAnswerError as error:
@@ -190,6 +190,11 @@ class Runner:
             )
         self.done += 1
         self._progress(self.done, self.total, held.clip)
+
+
+def _asked(pair: Pair) -> dict[str, str]:
+    """What a row asks, as fields of a wording; nothing where its texts are no answers."""
+    return {"question": pair.question, "criterion": pair.criterion or ON_THE_WHOLE} if pair.question else {}
 
 
 def _open(tally: Tally, row: int) -> Iterator[Work]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from emoprefer_bench.cases import Case
 from emoprefer_bench.media.plan import UNDECODABLE
 from emoprefer_bench.pairs import Answer, Clip, Pair
+from emoprefer_bench.prompts import PromptPack
 from emoprefer_bench.trial.times import Times
 from emoprefer_bench.verdicts import Round
 
@@ -41,7 +42,8 @@ class Tally:
 
     `unable` is why its judge can't be asked what the case asks, which makes the case a skip, not a failure.
     `bases` has for each clip, by its name, the clip that stands in for none where L1 is to weigh without it, or that is
-    described in its place. The rows `left` are not asked, since the case has nothing to ask about them.
+    described in its place. The rows `left` are not asked, since the case has nothing to ask about them. `pack` is the
+    data set's own wording.
     `again` is a tally of questions that are asked once more, whatever is stored, to see whether the answers change.
     `durable` says whether answers are kept for the next run. `looks_at` are the media that a judge opens itself,
     where it is a function.
@@ -57,6 +59,7 @@ class Tally:
     looks_at: frozenset[str] | None = None
     bases: dict[str, Clip] = field(default_factory=dict)
     left: frozenset[int] = frozenset()
+    pack: PromptPack | None = None
     times: Times = field(default_factory=Times)
     used: int = 0
     tokens: Counter[str] = field(default_factory=Counter)

@@ -76,6 +76,7 @@ class Transcripts:
             "a2": pair.a2,
             "label": pair.label,
             "writers": [pair.model1, pair.model2],
+            **({"question": pair.question, "criterion": pair.criterion} if pair.question else {}),
             "steps": [_described(step) for step in steps],
             "verdict": reading.label,
             "reference": reading.reference,

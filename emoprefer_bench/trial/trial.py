@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emoprefer_bench import prompts
 from emoprefer_bench.cases import MEDIA, MISDESCRIBED, MISMATCHED, OTHER_BASE, REFERENCE, UNQUOTED, Case, modality_of
 from emoprefer_bench.data.datasets import Dataset, DatasetError, Source, read
 from emoprefer_bench.engines.engine import Engine
@@ -219,6 +220,8 @@ class Trial:
             except DatasetError as error:
                 self._datasets[name] = error
                 continue
+            if dataset.asks and not dataset.pack and not self._settings.pack.asks:
+                dataset = replace(dataset, pack=prompts.load(prompts.QUESTION))
             self._datasets[name] = dataset
             for case in of_dataset:
                 self._prepare(case, dataset)
@@ -226,7 +229,7 @@ class Trial:
     def _prepare(self, case: Case, dataset: Dataset) -> None:
         pairs = CHANGED[case.variant](dataset.pairs) if case.variant in CHANGED else dataset.pairs
         tally = self._tallies[case.id] = Tally.empty(case, pairs, self._settings.rounds)
-        tally.bound = self._settings.failures
+        tally.bound, tally.pack = self._settings.failures, dataset.pack
         tally.durable = all(self._engines[name].durable for name in case.engines)
         judge = self._engines[case.model]
         if hasattr(judge, "looks_at"):  # a function

@@ -1,0 +1,176 @@
+"""Files in the formats of others, and what of them reaches judges: columns, labels, questions, wordings."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from emoprefer_bench import prompts
+from emoprefer_bench.data.csv_files import Notes
+from emoprefer_bench.data.datasets import DatasetError, Source, read
+from emoprefer_bench.data.formats import folded
+from emoprefer_bench.data.tables import read_rows
+from emoprefer_bench.scoring.ceiling import votes_of
+
+OMNI = [
+    {
+        "prompt": "What does the speaker feel?",
+        "response1": "She is glad.",
+        "response2": "She is sad,\nand tired.",
+        "model1": "one",
+        "model2": "two",
+        "criteria": criterion,
+        "criteria_preference": label,
+        "id": f"ta2t_{number}",
+        "audio_path": f"media_data/audio/clip {number // 2}.wav",
+    }
+    for number, (criterion, label) in enumerate(
+        [("Brevity.", "response1"), ("Detail.", "response2"), ("Truth.", "tie"), (None, "response1")]
+    )
+]
+
+
+def rows_of(path):
+    """The rows of a file in which nothing may be wrong."""
+    notes = Notes()
+    rows = read_rows(path, notes)
+    assert notes.faults == []
+    return rows
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+def test_audio_rows_of_omnirewardbench(tmp_path, ending):
+    """Clips are named by their files; questions, criteria and writers stay, and a tie is `same`."""
+    path = tmp_path / f"omni.{ending}"
+    path.write_text(json.dumps(OMNI) if ending == "json" else "\n".join(map(json.dumps, OMNI)))
+    rows = rows_of(path)
+    assert [row.name for row in rows] == ["clip 0", "clip 0", "clip 1", "clip 1"]
+    assert [row.label for row in rows] == ["a1", "a2", "same", "a1"]
+    assert {(row.a1, row.a2) for row in rows} == {("She is glad.", "She is sad,\nand tired.")}
+    assert [row.criterion for row in rows] == ["Brevity.", "Detail.", "Truth.", None]
+    assert {(row.question, row.model1, row.model2) for row in rows} == {("What does the speaker feel?", "one", "two")}
+    assert rows[2].fields["id"] == "ta2t_2"
+
+
+def test_a_label_that_is_none_of_a_format_is_a_fault(tmp_path):
+    """Nothing is guessed."""
+    path = tmp_path / "omni.json"
+    path.write_text(json.dumps([{**OMNI[0], "criteria_preference": "both"}]))
+    notes = Notes()
+    read_rows(path, notes)
+    (fault,) = notes.faults
+    assert "the label is 'both'" in fault
+
+
+def test_chosen_and_rejected_stand_in_either_place(tmp_path):
+    """Whichever stands first is told by a coin that falls the same way in every run, and that no judge can know."""
+    path = tmp_path / "video.jsonl"
+    numbers = range(200)
+    rows = [
+        {"video": f"videos/v{n}.mp4", "question": "Why?", "chosen": f"right {n}", "rejected": f"wrong {n}"}
+        for n in numbers
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    read_now, read_again = rows_of(path), rows_of(path)
+    assert read_now == read_again
+    assert all((row.a1 if row.label == "a1" else row.a2) == f"right {row.number - 1}" for row in read_now)
+    assert 75 < sum(row.label == "a1" for row in read_now) < 125
+    assert {row.question for row in read_now} == {"Why?"}
+    other = [{**row, "chosen": row["rejected"], "rejected": row["chosen"]} for row in rows]
+    path.write_text("\n".join(map(json.dumps, other)))
+    assert [(row.a1, row.a2) for row in rows_of(path)] == [(row.a1, row.a2) for row in read_now]
+
+
+@pytest.mark.parametrize(
+    ("word", "label"),
+    [
+        *(("a1>a2", "a1"), ("a1>>a2", "a1"), ("a1 >>> a2", "a1"), ("a2>a1", "a2"), ("a1<<a2", "a2"), ("a1=a2", "same")),
+        *(("a1", "a1"), ("same", "same"), ("", ""), ("a1>a1", "a1>a1"), ("a1>>>>a2", "a1>>>>a2"), ("4", "4")),
+    ],
+)
+def test_grades_are_folded_by_which_text_is_preferred(word, label):
+    """However much; what is no grade is left, and a fault if it is no label."""
+    assert folded(word) == label
+
+
+def test_a_grade_is_kept_with_its_row(tmp_path):
+    """So that scores can be parted by it."""
+    path = tmp_path / "p.csv"
+    path.write_text("name,a1,a2,preference\nc,x,y,a1>>a2\nc,x,z,a1\nd,x,y,a2=a1\n")
+    notes = Notes()
+    rows = read_rows(path, notes, "grade")
+    assert [(row.label, row.subset) for row in rows] == [("a1", "a1>>a2"), ("a1", "a1"), ("same", "a2=a1")]
+    assert notes.faults == notes.warnings == []
+
+
+@pytest.mark.parametrize("text", ["{", "[1, 2]", '{"name": "c"}', "[]"])
+def test_json_that_is_no_table_is_a_fault(tmp_path, text):
+    """One sentence with the file."""
+    path = tmp_path / "p.json"
+    path.write_text(text)
+    notes = Notes()
+    read_rows(path, notes)
+    assert str(path) in notes.faults[0]
+
+
+def test_a_data_set_names_its_own_wording(tmp_path):
+    """`<stem>_prompts.toml` beside it; one that can't be used is a fault of the data set."""
+    path, own = tmp_path / "p.csv", tmp_path / "p_prompts.toml"
+    path.write_text("name,a1,a2,preference,prompt\nc,x,y,a1,Why?\n")
+    source = Source("toy", path)
+
+    def dataset():
+        return read(source, sound=False, picture=False, subtitles=False)
+
+    assert dataset().pack is None
+    assert dataset().asks
+    own.write_text(prompts.DEFAULT.read_text().replace('name = "default"', 'name = "mine"'))
+    assert dataset().described()["prompts"]["name"] == "mine"
+    own.write_text("name = 'broken'")
+    with pytest.raises(DatasetError, match=r"p_prompts\.toml: the prompt pack has no 'compare'"):
+        dataset()
+
+
+def test_a_question_is_part_of_what_a_row_is(tmp_path):
+    """Rows about the same texts by two criteria are two things: other digests, no repetition, no two labels of one."""
+    path = tmp_path / "p.csv"
+    path.write_text("name,a1,a2,preference,prompt,criteria\nc,x,y,a1,Why?,one\nc,x,y,a1,Why?,two\n")
+    dataset = read(Source("toy", path), sound=False, picture=False, subtitles=False)
+    first, second = dataset.described()["row_digests"]
+    assert first != second
+    assert dataset.warnings == ()
+    assert votes_of(dataset.pairs) == []
+
+
+CONFTEST = """
+import pathlib, emoprefer_bench
+
+HERE = pathlib.Path(__file__).parent
+
+def say(question):
+    with (HERE / "prompts.txt").open("a") as file:
+        file.write(question.prompt + chr(10) * 3)
+    return "a1"
+
+@emoprefer_bench.model(gpus=0, modality="text", prompts=("S1", "S2", "S3"), llm="judge")
+def judge(gpus):
+    return emoprefer_bench.function(say, name="judge")
+"""
+
+
+def test_a_run_asks_what_rows_ask(bench):
+    """Every question has the row's own and its criterion; data sets without any are asked as ever, in the same run."""
+    bench.pytester.makeconftest(CONFTEST)
+    rows = "name,a1,a2,preference,prompt,criteria\nc,x,y,a1,Why {a1}?,By truth.\nd,x,y,a2,How?,\n"
+    (bench.data / "asking.csv").write_text(rows)
+    more = ("--emoprefer-data", f"asking={bench.data / 'asking.csv'}")
+    bench.run(*more, "-k", "judge and (asking or toy)").assert_outcomes(passed=6)
+    said = (bench.pytester.path / "prompts.txt").read_text()
+    assert said.count("Why {a1}?") >= 3 * 2  # and what stands in braces there stays
+    assert "criterion: By truth." in said
+    assert "criterion: which answer is better on the whole" in said
+    datasets = bench.report()["datasets"]
+    assert datasets["asking"]["prompts"]["name"] == "question"
+    assert "prompts" not in datasets["toy"]
+    assert bench.report()["manifest"]["prompts"]["name"] == "default"
