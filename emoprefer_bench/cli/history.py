@@ -16,19 +16,21 @@ def add_history(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_history)
     command.add_argument("reports", metavar="REPORT.json", type=Path, nargs="+", help="or a folder of such files")
     command.add_argument("--metric", choices=METRICS, default="waf2", metavar="METRIC", help="default: waf2")
+    command.add_argument("--subset", metavar="NAME", help="of the rows in this subset alone")
     command.add_argument("--html", metavar="FILE", type=Path, help="write a page instead")
 
 
 def _history(chosen: argparse.Namespace) -> int:
     from emoprefer_bench.reports import history  # noqa: PLC0415  # tabulate
 
-    lines = history.history([read_document(path) for path in _files(chosen.reports)], chosen.metric)
+    lines = history.history([read_document(path) for path in _files(chosen.reports)], chosen.metric, chosen.subset)
+    about = chosen.metric if chosen.subset is None else f"{chosen.metric}[{chosen.subset}]"
     if chosen.html is None:
-        say(history.table(lines, chosen.metric))
+        say(history.table(lines, about))
         return 0
     try:
         chosen.html.parent.mkdir(parents=True, exist_ok=True)
-        chosen.html.write_text(history.page(lines, chosen.metric), encoding="utf-8")
+        chosen.html.write_text(history.page(lines, about), encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{chosen.html}: can't be written ({error.strerror})") from None
     return 0

@@ -166,12 +166,14 @@ def _add_compare(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_compare)
     command.add_argument("before", metavar="BEFORE.json", type=Path)
     command.add_argument("after", metavar="AFTER.json", type=Path)
+    command.add_argument("--subset", metavar="NAME", help="compare the rows in this subset alone")
 
 
 def _compare(chosen: argparse.Namespace) -> int:
     from emoprefer_bench.reports import compare  # noqa: PLC0415  # numpy
 
-    sys.stdout.write(compare.render(read_document(chosen.before), read_document(chosen.after)) + "\n")
+    before, after = read_document(chosen.before), read_document(chosen.after)
+    sys.stdout.write(compare.render(before, after, subset=chosen.subset) + "\n")
     return 0
 
 

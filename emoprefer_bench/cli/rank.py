@@ -10,6 +10,7 @@ from emoprefer_bench.cli.errors import FAULTY, CommandError
 from emoprefer_bench.cli.sources import read_source, say, source
 from emoprefer_bench.document.cases import scored
 from emoprefer_bench.document.reading import read as read_document
+from emoprefer_bench.document.rows import in_subset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ def add_rank(command: argparse.ArgumentParser) -> None:
     """Declare what `rank` takes."""
     command.set_defaults(run=_rank)
     command.add_argument("report", metavar="REPORT.json", type=Path, nargs="?")
+    command.add_argument("--subset", metavar="NAME", help="rank by the rows in this subset alone")
     command.add_argument(
         "--data",
         metavar="NAME=PATH",
@@ -49,7 +51,11 @@ def _rank(chosen: argparse.Namespace) -> int:
         if name not in datasets:
             raise CommandError(f"{chosen.report}: has no data set {name}; it has {', '.join(datasets)}")
         cases = scored(document, name) if document else []
-        writers = _writers(datasets[name], cases, own, chosen.report)
+        known = _writers(datasets[name], cases, own, chosen.report)
+        inside = in_subset(datasets[name], chosen.subset)
+        if chosen.subset is not None and not any(inside):
+            raise CommandError(f"{name}: has no subset {chosen.subset}; it has {_subsets(datasets[name])}")
+        writers = [names if is_inside else None for names, is_inside in zip(known, inside, strict=True)]
         try:
             rankings = ranking.rank_dataset(datasets[name], cases, writers)
         except ranking.RankingError as error:
@@ -59,6 +65,10 @@ def _rank(chosen: argparse.Namespace) -> int:
         if any(ranking.scores for ranking in rankings):
             say("\nby score: how far a writer's texts are above the others on the same clips, in nats a token (L1)")
     return 0
+
+
+def _subsets(dataset: types.Dataset) -> str:
+    return ", ".join(sorted({name for name in dataset.get("subsets") or () if name})) or "none"
 
 
 def _writers(

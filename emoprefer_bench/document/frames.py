@@ -9,11 +9,11 @@ from emoprefer_bench.document.cases import is_scored
 from emoprefer_bench.document.reading import MARGINS, READINGS, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
 
-    from emoprefer_bench.document.types import Dataset, Document, ReportedCase
+    from emoprefer_bench.document.types import Dataset, Document, ReportedCase, Score
 
 NAMED = ("dataset", "model", "prompt", "modality", "llm", "variant", "describer", "closed")
 STATES = ("outcome", "reason", "complete", "rows", "labelled")
@@ -26,15 +26,17 @@ class Report:
     def __init__(self, document: Document) -> None:
         self.document = document
 
-    def cases(self) -> pd.DataFrame:
+    def cases(self, *, subsets: bool = False) -> pd.DataFrame:
         """A row a case, by its id: what it is, its outcome, and for each score mean, low and high (fractions).
 
-        A case without scores has none: its cells are empty, and `reason` says why.
+        A case without scores has none: its cells are empty, and `reason` says why. With `subsets`, there is a row for
+        each subset of each case, too, which is named in the column `subset`; it is empty where all rows are meant.
         """
         import pandas as pd  # noqa: PLC0415  # for people who look at results
 
-        rows = [_case(case) for case in self.document["cases"]]
-        frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=["case", *NAMED, *STATES])
+        rows = [row for case in self.document["cases"] for row in (_subsets(case) if subsets else [_case(case)])]
+        columns = ["case", *NAMED, *STATES, *(["subset"] if subsets else [])]
+        frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
         return frame.set_index("case").astype(dict.fromkeys(("rows", "labelled"), "Int64"))
 
     def verdicts(self) -> pd.DataFrame:
@@ -60,10 +62,24 @@ def load(path: str | Path) -> Report:
 def _case(case: ReportedCase) -> dict[str, Any]:
     row: dict[str, Any] = {"case": case["id"], **{name: case.get(name) for name in NAMED}}
     row |= {name: case.get(name) for name in STATES}
-    if is_scored(case):
-        for name, score in case["scores"].items():
-            low, high = score["interval"] or (None, None)
-            row |= {name: score["mean"], f"{name}_low": low, f"{name}_high": high}
+    return {**row, **_scores(case["scores"])} if is_scored(case) else row
+
+
+def _subsets(case: ReportedCase) -> Iterator[dict[str, Any]]:
+    """The row of a case, and one for each of its subsets."""
+    whole = _case(case)
+    yield {**whole, "subset": None}
+    for name, part in (case.get("subsets") or {}).items() if is_scored(case) else ():
+        kept = {column: whole[column] for column in ("case", *NAMED, *STATES)}
+        sizes = {"rows": part["rows"], "labelled": part["labelled"]}
+        yield {**kept, **sizes, "subset": name, **_scores(part["scores"])}
+
+
+def _scores(scores: Mapping[str, Score]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, score in scores.items():
+        low, high = score["interval"] or (None, None)
+        row |= {name: score["mean"], f"{name}_low": low, f"{name}_high": high}
     return row
 
 

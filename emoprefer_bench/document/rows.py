@@ -19,6 +19,13 @@ def shared_rows(before: Dataset, after: Dataset) -> list[tuple[int, int]]:
     return [(places[identity], row) for row, identity in rows if identity in places]
 
 
+def in_subset(dataset: Dataset, subset: str | None) -> list[bool]:
+    """Whether each row of a data set is in a subset; all are where none is named."""
+    if subset is None:
+        return [True] * dataset["rows"]
+    return [named == subset for named in dataset.get("subsets") or [None] * dataset["rows"]]
+
+
 def verdicts(case: RanCase | UnscoredCase, rows: Sequence[int]) -> list[Verdicts]:
     """The case's verdicts on some rows, a `Verdicts` for each round."""
     return [

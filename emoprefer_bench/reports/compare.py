@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emoprefer_bench.document.cases import is_scored, scored
-from emoprefer_bench.document.rows import clip_of, has_verdicts, shared_rows, verdicts
+from emoprefer_bench.document.rows import clip_of, has_verdicts, in_subset, shared_rows, verdicts
 from emoprefer_bench.pairs import shown_row
 from emoprefer_bench.printable import printable
 from emoprefer_bench.reports import cells, grids, numbers
@@ -40,23 +40,31 @@ class CaseChange:
     flipped: list[tuple[str, str, str]]
 
 
-def render(before: Document, after: Document, metrics: Sequence[str] = METRICS) -> str:
-    """The comparison as text: for each data set what changed in it, then each case that both reports have."""
+def render(before: Document, after: Document, metrics: Sequence[str] = METRICS, *, subset: str | None = None) -> str:
+    """The comparison as text: for each data set what changed in it, then each case that both reports have.
+
+    With a `subset`, only the rows that are in it now are compared.
+    """
     blocks = []
     for name in dict.fromkeys([*before["datasets"], *after["datasets"]]):
         if name not in before["datasets"] or name not in after["datasets"]:
             blocks.append(f"{name}: only in the report {'after' if name in after['datasets'] else 'before'}")
             continue
-        of_dataset = changes(before, after, name, metrics)
+        of_dataset = changes(before, after, name, metrics, subset)
         about = _about(name, before["datasets"][name], after["datasets"][name])
+        if subset is not None:
+            about += f"\nits {sum(in_subset(after['datasets'][name], subset))} rows of the subset {subset}"
         blocks += [about, _table(name, of_dataset, metrics), _flips(of_dataset)]
     blocks.append(_alone(before, after))
     return printable("\n\n".join(block for block in blocks if block))
 
 
-def changes(before: Document, after: Document, dataset: str, metrics: Sequence[str] = METRICS) -> list[CaseChange]:
+def changes(
+    before: Document, after: Document, dataset: str, metrics: Sequence[str] = METRICS, subset: str | None = None
+) -> list[CaseChange]:
     """Compare every case of a data set that has scores in both reports, the best of the one after last."""
-    rows = shared_rows(before["datasets"][dataset], after["datasets"][dataset])
+    inside = in_subset(after["datasets"][dataset], subset)
+    rows = [pair for pair in shared_rows(before["datasets"][dataset], after["datasets"][dataset]) if inside[pair[1]]]
     old = {case["id"]: case for case in scored(before, dataset)}
     return [
         _change(old[case["id"]], case, rows, after["datasets"][dataset], metrics)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -36,18 +36,20 @@ class Point:
         return self.created[:16].replace("T", " ")
 
 
-def history(documents: Sequence[Document], metric: str) -> dict[str, list[Point]]:
+def history(documents: Sequence[Document], metric: str, subset: str | None = None) -> dict[str, list[Point]]:
     """The scores of each case by its id, the oldest run first; runs in which a case has none are left out.
 
-    A report that was given twice, such as a copy of the last one beside its own, counts once.
+    With a `subset`, the scores are those of its rows alone. A report that was given twice, such as a copy of the last
+    one beside its own, counts once.
     """
     lines: dict[str, list[Point]] = {}
     in_time = sorted(documents, key=lambda document: document["manifest"]["created"])
     for document in (now for before, now in itertools.pairwise([None, *in_time]) if now is not None and now != before):
         for name in document["datasets"]:
             for case in scored(document, name):
-                if case["scores"][metric]["mean"] is not None and not is_drawn(case):
-                    lines.setdefault(case["id"], []).append(_point(document, case, metric))
+                score = _scores(case, subset).get(metric)
+                if score and score["mean"] is not None and not is_drawn(case):
+                    lines.setdefault(case["id"], []).append(_point(document, case, score))
     return dict(sorted(lines.items()))
 
 
@@ -81,11 +83,19 @@ def page(lines: dict[str, list[Point]], metric: str) -> str:
     return PAGE.format(title=f"{escape(metric)} over time", sections=sections)
 
 
-def _point(document: Document, case: ScoredCase, metric: str) -> Point:
+def _scores(case: ScoredCase, subset: str | None) -> Mapping[str, Score]:
+    """The scores of all rows of a case, or of those in a subset; none where it has no such subset."""
+    if subset is None:
+        return case["scores"]
+    parts = case.get("subsets", {})
+    return parts[subset]["scores"] if subset in parts else {}
+
+
+def _point(document: Document, case: ScoredCase, score: Score) -> Point:
     manifest, judge = document["manifest"], case["engine"]["judge"]
     engine = " on ".join(filter(None, (judge["engine"], judge["device"])))
     data = document["datasets"][case["dataset"]]["digest"]
-    return Point(manifest["created"], manifest.get("commit", ""), engine, data, case["scores"][metric])
+    return Point(manifest["created"], manifest.get("commit", ""), engine, data, score)
 
 
 def _blocks(points: Sequence[Point]) -> str:
