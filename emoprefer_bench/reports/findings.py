@@ -243,9 +243,10 @@ def _comparisons(case: ReportedCase, kind: ComparisonKind, metric: str) -> list[
 
 
 def _verdict(comparison: Comparison) -> str:
-    """Whether the judge beats the other: no more is claimed than p allows."""
+    """Whether the judge beats the other: no more is claimed than p and the interval allow, which on few clips differ."""
     p, difference = comparison["p_two_sided"], comparison["difference"]
-    if p is None or difference is None or p >= SURE:
+    low, high = comparison["interval"] or (0.0, 0.0)
+    if p is None or difference is None or p >= SURE or low <= 0 <= high:
         return "can't be told from"
     return BEATS if difference > 0 else "is beaten by"
 

@@ -81,6 +81,24 @@ def test_one_line_says_whether_a_judge_beats_the_best_control(verdicts, expected
     assert "], p < 0.001" in line or "], p = 0." in line or "], p = 1.000" in line
 
 
+@pytest.mark.parametrize(
+    ("p", "interval", "expected"),
+    [
+        (0.03, [0.01, 0.3], "m-S1-toy beats "),
+        (0.03, [-0.036, 0.461], "m-S1-toy can't be told from "),
+        (0.06, [0.13, 0.19], "m-S1-toy can't be told from "),
+        (0.03, None, "m-S1-toy can't be told from "),
+    ],
+)
+def test_what_p_and_interval_do_not_both_say_is_not_said(p, interval, expected):
+    """On few clips they differ."""
+    found = judged(LABELS)
+    for one in found["comparisons"]:
+        one |= {"p_two_sided": p, "interval": interval}
+    (line,) = findings.against_controls([found])
+    assert line.startswith(expected)
+
+
 def test_the_best_control_is_the_one_with_the_best_score():
     """Not the one that the judge beats most."""
     (line,) = findings.against_controls([judged(LABELS)])

@@ -227,7 +227,7 @@ function comparisons(caption, found) {
   const rows = found.map(({ one, against, difference, interval, p_two_sided: p }) => [
     judge(one),
     said(against),
-    beats(difference, p),
+    beats(difference, interval, p),
     number(points(difference)),
     number(interval ? `${points(interval[0])} to ${points(interval[1])}` : DASH),
     number(chance(p)),
@@ -235,9 +235,10 @@ function comparisons(caption, found) {
   return table(caption, ["Judge", "Other", "", ...["Difference", "95% interval", "p"].map(number)], rows);
 }
 
-/** No more than p allows, as the terminal has it. */
-function beats(difference, p) {
-  if (p === null || p >= 0.05) return "can\u2019t be told apart";
+/** No more than p and the interval allow, as the terminal has it. */
+function beats(difference, interval, p) {
+  const [low, high] = interval ?? [0, 0];
+  if (p === null || p >= 0.05 || (low <= 0 && high >= 0)) return "can\u2019t be told apart";
   return difference > 0 ? "better" : "worse";
 }
 
