@@ -243,7 +243,7 @@ def _comparisons(case: ReportedCase, kind: ComparisonKind, metric: str) -> list[
 
 
 def _verdict(comparison: Comparison) -> str:
-    """Whether the judge beats the other: no more is claimed than p and the interval allow, which on few clips differ."""
+    """Whether the judge beats the other: no more than p and the interval allow, which on few clips differ."""
     p, difference = comparison["p_two_sided"], comparison["difference"]
     low, high = comparison["interval"] or (0.0, 0.0)
     if p is None or difference is None or p >= SURE or low <= 0 <= high:
