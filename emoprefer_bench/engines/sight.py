@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from emoprefer_bench.engines import weights
 from emoprefer_bench.engines.engine import ChildEngine
 from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.media.plan import MediaPlan
@@ -24,6 +25,7 @@ DISTRIBUTIONS = {
 }
 """The distributions that may bring an engine, in the order in which they are looked for."""
 HERE = ""  # stands for the interpreter of whoever runs it
+CHECKED = "checked"  # the SHA-256 of weights that are a file of a package, which then counts otherwise (weights.py)
 LEFT = ("gpus", "version")  # what the other machine has of its own
 
 
@@ -62,12 +64,15 @@ def packed(engine: ChildEngine) -> dict[str, Any]:
         "command": [HERE if program == sys.executable else program, *arguments],
         "plan": asdict(engine.plan) if engine.plan else None,
         "sampling": asdict(engine.sampling),
+        CHECKED: weights.checked(engine.model),
     }
 
 
 def unpacked(declared: dict[str, Any], gpus: Gpus) -> ChildEngine:
     """The declaration as this machine would make it, with GPUs of this machine."""
     program, *arguments = declared["command"]
+    if sha256 := declared[CHECKED]:
+        weights.check(declared["model"], sha256)
     own = {
         "version": declared["version"] or installed(declared["kind"]),
         "command": (program or sys.executable, *arguments),
@@ -77,7 +82,7 @@ def unpacked(declared: dict[str, Any], gpus: Gpus) -> ChildEngine:
         "env": tuple(declared["env"]),
         "gpus": gpus,
     }
-    return ChildEngine(**{**declared, **own})
+    return ChildEngine(**{name: value for name, value in {**declared, **own}.items() if name != CHECKED})
 
 
 def seen(declared: dict[str, Any], folder: str, machine: str, thorough: bool) -> Sight:  # noqa: FBT001  # to Ray

@@ -21,7 +21,7 @@ class WeightsError(EmopreferError):
     """Weights that are missing or not the ones expected; the message says how to get them."""
 
 
-_packaged: set[Path] = set()
+_packaged: dict[Path, str] = {}
 
 
 def revision_of(model: str, wanted: str | None = None, cache: str | None = None) -> str | None:
@@ -73,8 +73,20 @@ def packaged(package: str, file: str, *, sha256: str) -> Path:
         raise WeightsError(
             f"{path} is not the file whose SHA-256 is {sha256}: {INSTALL} --force-reinstall",
         )
-    _packaged.add(path)
+    _packaged[path] = sha256
     return path
+
+
+def checked(model: str) -> str | None:
+    """The SHA-256 that a file of a package was held against here, or None."""
+    return _packaged.get(Path(model))
+
+
+def check(model: str, sha256: str) -> None:
+    """Hold a file against the SHA-256 that another machine found it to have; another file counts as any other does."""
+    path = Path(model)
+    if path.is_file() and digests.of_file(path) == sha256:
+        _packaged[path] = sha256
 
 
 def _describes(path: Path) -> bool:

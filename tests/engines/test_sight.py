@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 
 import emoprefer_bench
 from emoprefer_bench.demo import JUDGE
+from emoprefer_bench.engines import digests, weights
 from emoprefer_bench.engines.children.joined import ClusterError
 from emoprefer_bench.engines.children.survey import able, alike
 from emoprefer_bench.engines.engine import ChildEngine
@@ -44,6 +46,25 @@ def test_an_interpreter_is_that_of_the_machine(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/elsewhere/python")
     assert unpacked(sent[0], GPUS).command[0] == "/elsewhere/python"
     assert unpacked(sent[1], GPUS).command[0] == "python"
+
+
+def test_large_weights_of_a_package_count_there_as_they_count_here(tmp_path, monkeypatch):
+    """By size and both ends, where they are the same file; a file that is another has another identity."""
+    monkeypatch.setattr(digests, "LARGE", 10)
+    monkeypatch.setattr(weights, "END", 4)
+    monkeypatch.setattr(weights, "_packaged", {})
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"weights of a package")
+    plain = weights.revision_of(str(file))
+    weights.check(str(file), hashlib.sha256(file.read_bytes()).hexdigest())
+    engine = emoprefer_bench.transformers(str(file), gpus=GPUS, family="text")
+    identity, sent = engine.identity(), packed(engine)
+    assert identity["revision"] != plain
+    monkeypatch.setattr(weights, "_packaged", {})  # another process
+    assert seen(sent, str(tmp_path), "there", thorough=True).identity == identity
+    monkeypatch.setattr(weights, "_packaged", {})
+    file.write_bytes(b"weights of a stranger")
+    assert seen(sent, str(tmp_path), "there", thorough=True).identity["revision"] == weights.revision_of(str(file))
 
 
 def test_what_a_machine_finds(tmp_path, monkeypatch):
