@@ -200,6 +200,7 @@ def _survey(asked: str) -> Sight:
             capture_output=True,
             text=True,
             timeout=SURVEY_SECONDS,
+            start_new_session=True,  # what interrupts the run ends this by the run
             check=False,
         )
     except subprocess.TimeoutExpired:
