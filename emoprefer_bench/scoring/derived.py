@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from emoprefer_bench.document.cases import FITTED, result
 from emoprefer_bench.pairs import EXCHANGED
-from emoprefer_bench.scoring import case, ceiling, controls, shortcuts
+from emoprefer_bench.scoring import case, ceiling, controls, dawid_skene, shortcuts
 from emoprefer_bench.scoring.counts import group_numbers
 from emoprefer_bench.verdicts import Reading, Round, Verdicts
 
@@ -32,12 +32,17 @@ def cases_of(dataset: str, pairs: Sequence[Pair]) -> list[ScoredResult]:
         widened = shortcuts.widening(fitted, design, labels, clips) if fitted else 1.0
         named = _named(name, dataset, None, None)
         cases.append(_case(named, FITTED, shortcuts.ABOUT[name], pairs, said[name], widened=widened))
-    others = ceiling.majority(pairs) if ceiling.ceiling(pairs) else []
-    if any(others):
+    by_people = (
+        ("majority", ceiling.majority, "what most of the other people said of the pair; same where they are level"),
+        ("dawid_skene", dawid_skene.consensus, "what other people said, weighed by how reliable they are"),
+    )
+    for name, rule, about in by_people if ceiling.ceiling(pairs) else ():
+        others = rule(pairs)
+        if not any(others):
+            continue
         back = [EXCHANGED[label] if label else None for label in others]
         voted = Verdicts(others, back, others, back)
-        about = "what most of the other people said of the pair; same where they are level"
-        people = _case(_named("majority", dataset, "audiovideo", PEOPLE), PEOPLE, about, pairs, voted)
+        people = _case(_named(name, dataset, "audiovideo", PEOPLE), PEOPLE, about, pairs, voted)
         if beside := people.get("of_ceiling"):
             beside["alternative"] = None  # they can't stand in for one another: they know the labels that count
         cases.append(people)
