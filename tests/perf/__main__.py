@@ -8,8 +8,10 @@ import engines
 import fleet
 import memory
 import preparation
+import weighing
 
 CLIPS = 40
+DEMO_CLIPS = 20
 
 if __name__ == "__main__":
     collection.main()
@@ -21,3 +23,5 @@ if __name__ == "__main__":
         engines.overhead(kind, CLIPS, 5)
     for kind in ("transformers", "vllm"):
         engines.against_script(kind, CLIPS)
+    for kind in ("transformers", "vllm"):
+        weighing.main(kind, DEMO_CLIPS, 5)
