@@ -15,7 +15,6 @@ NEEDED = {  # by module: the distributions that bring it
     "accelerate": ("accelerate", "psutil"),
     "av": ("av",),
     "msgspec": ("msgspec",),
-    "pandas": ("pandas", "python-dateutil", "pytz", "six", "tzdata"),
     "tabulate": ("tabulate",),
     "torchvision": ("torchvision", "pillow"),
 }
@@ -31,7 +30,7 @@ def bring(python: str, torch: str) -> str:
     BROUGHT.mkdir(parents=True, exist_ok=True)
     for old in BROUGHT.glob("*.whl"):
         old.unlink()
-    names = [name for distributions in NEEDED.values() for name in distributions if name != "torchvision"]
+    names = [_as_here(name) for distributions in NEEDED.values() for name in distributions if name != "torchvision"]
     names.append(f"torchvision==0.{int(torch.split('.')[1]) + VISION_AHEAD}.*")
     # A wheel may ask for a newer C library than the oldest that pip assumes for a foreign machine.
     platforms = [f"--platform=manylinux_2_{minor}_x86_64" for minor in (28, 27, 24, 17)]
@@ -42,6 +41,14 @@ def bring(python: str, torch: str) -> str:
     if size > MOST_BYTES:
         raise RuntimeError(f"{BROUGHT} takes {size >> 20} MiB, of {MOST_BYTES >> 20} that it may")
     return f"{BROUGHT}: {len(list(BROUGHT.glob('*.whl')))} wheels, {size / (1 << 20):.0f} MiB"
+
+
+def _as_here(name: str) -> str:
+    """Return a requirement of the version that is installed here, with which the checks were walked."""
+    try:
+        return f"{name}=={importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        return name
 
 
 def lacking() -> list[str]:

