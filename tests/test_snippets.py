@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from ray.scripts.scripts import cli
 from support.documents import GOLDEN
 from support.media_files import make_clip
 
@@ -131,12 +130,17 @@ def _installable(words):
             assert set(extras[1].split(",")) <= set(PROJECT["project"]["optional-dependencies"]), value
 
 
+def _parsed_by_ray(command, *options):
+    cli = importlib.import_module("ray.scripts.scripts").cli
+    cli.commands[command].make_context(command, list(options))
+
+
 UNDERSTOOD = {
     "emoprefer-bench": lambda rest: _parser().parse_args(rest),
     "pip": _installable,
     "python": lambda rest: (ROOT / rest[0]).is_file() or importlib.util.find_spec(rest[1]) is not None,
     "mkdocs": lambda _: (ROOT / "mkdocs.yml").is_file(),
-    "ray": lambda rest: cli.commands[rest[0]].make_context(rest[0], rest[1:]),
+    "ray": lambda rest: _parsed_by_ray(*rest),
     "export": lambda rest: all(re.match("[A-Z_]+=", word) for word in rest),
     "eval": lambda rest: re.fullmatch(r"\$\(register-python-argcomplete (emoprefer-bench|pytest)\)", *rest) is not None,
 }  # what each program's words are checked by: an error, or False, where they aren't understood
