@@ -113,6 +113,18 @@ def test_nothing_is_said_of_models_that_keep_something_else(change):
     assert memory.cache_of(QWEN3_8B, -1) is None  # vLLM finds the longest that fits by itself
 
 
+@pytest.mark.parametrize("size", [[8192, 16384], ["much"], None, {}])
+def test_sizes_of_each_layer_break_nothing(size):
+    """Gemma 3n's config has a list for what others have one number for; an estimate is no reason to fail."""
+    names = ("intermediate_size", "moe_intermediate_size", "num_key_value_heads", "hidden_size", "num_hidden_layers")
+    widest = memory.computing({**QWEN3_8B, "intermediate_size": 16384}, 100)
+    if size == [8192, 16384]:
+        assert memory.computing({**QWEN3_8B, "intermediate_size": size}, 100) == widest
+    for name in names:
+        assert memory.computing({**QWEN3_8B, name: size, "vocab_size": 1000}, 100) > 0
+    assert memory.cache_of({**QWEN3_8B, "num_key_value_heads": size, "head_dim": size}) is None
+
+
 def test_a_context_that_does_not_fit_says_which_does(weights, smi, monkeypatch):
     """The weights have room, a prompt as long as the context has none beside them: the message has the longest."""
     smi(gpu0=3072)

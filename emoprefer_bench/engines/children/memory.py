@@ -115,10 +115,16 @@ def computing(config: Mapping[str, Any], tokens: int) -> int:
     number; and four bytes, twice, for every word that each of many answers may go on with. Nothing here was measured.
     """
     text = _text(config)
-    hidden, vocabulary = text.get("hidden_size") or 0, text.get("vocab_size") or 0
-    experts = (text.get("moe_intermediate_size") or 0) * (text.get("num_experts_per_tok") or 0)
-    wide = max(text.get("intermediate_size") or 0, experts)
+    hidden, vocabulary = _greatest(text.get("hidden_size")), _greatest(text.get("vocab_size"))
+    experts = _greatest(text.get("moe_intermediate_size")) * _greatest(text.get("num_experts_per_tok"))
+    wide = max(_greatest(text.get("intermediate_size")), experts)
     return tokens * (5 * hidden + 3 * wide) * HALF + 2 * BYTES["F32"] * DRAWN_AT_ONCE * vocabulary
+
+
+def _greatest(size: object) -> int:
+    """A size that a config gives for all layers or, as Gemma 3n's does, for each; 0 for one that isn't given."""
+    sizes = size if isinstance(size, list) else [size]
+    return max((each for each in sizes if isinstance(each, int)), default=0)
 
 
 def config_of(model: str, revision: str | None) -> dict[str, Any] | None:
@@ -175,11 +181,14 @@ def cache_of(config: Mapping[str, Any], tokens: int | None = None) -> Cache | No
     text = _text(config)
     heads = text.get("num_attention_heads")
     kept = text.get("num_key_value_heads", heads)
-    size = text.get("head_dim") or (text["hidden_size"] // heads if heads and "hidden_size" in text else None)
-    layers, tokens = text.get("num_hidden_layers"), tokens or text.get("max_position_embeddings")
-    if not (layers and kept and size and isinstance(tokens, int) and tokens > 0) or _unusual(text):
+    hidden, layers = text.get("hidden_size"), text.get("num_hidden_layers")
+    size = text.get("head_dim") or (hidden // heads if isinstance(heads, int) and isinstance(hidden, int) else None)
+    given = layers, kept, size, tokens or text.get("max_position_embeddings")
+    numbers = [each for each in given if isinstance(each, int) and each > 0]
+    if len(numbers) < len(given) or _unusual(text):
         return None
-    return Cache(2 * layers * kept * size * HALF, tokens)
+    *token, longest = numbers
+    return Cache(2 * math.prod(token) * HALF, longest)
 
 
 def _unusual(text: Mapping[str, Any]) -> bool:
