@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from pathlib import Path
-
 import pytest
-from support.tethered import started
+from support.jobs_in_vllm import done_in_vllm, jobs
 
-SCRIPT = Path(__file__).parents[1] / "support" / "families_in_vllm.py"
 WORDS = "Which description fits the clip better, a1 or a2?"
 SMALL = {"min_pixels": 3136, "max_pixels": 12544}
-SIZES = {"max_model_len": 2304, "kv_cache_memory_bytes": 64 << 20}
 FAMILIES = {
     "qwen3_omni": ("audiovideo", {"audio": 39, "video": 27}, SMALL),
     "qwen25_vl": ("video", {"video": 48}, SMALL),
@@ -38,18 +31,8 @@ def asked(question, name):
 @pytest.fixture(scope="module")
 def answers(checkpoint, question, tmp_path_factory):
     """Ask each about its clips."""
-    folder = tmp_path_factory.mktemp("vllm-families")
-    jobs = []
-    for name, (_, _, options) in FAMILIES.items():
-        message = {"model": str(checkpoint(name)), "revision": None, "options": {**options, **SIZES}}
-        jobs.append([name, message, asked(question, name)])
-    (folder / "jobs.json").write_text(json.dumps(jobs))
-    command = [sys.executable, str(SCRIPT), str(folder / "jobs.json"), str(folder / "results.json")]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
-    with (folder / "log").open("wb") as log, started(command, stdout=log, stderr=log, env=environment) as process:
-        process.wait(1500)
-    assert (folder / "results.json").exists(), (folder / "log").read_text(errors="replace")[-4000:]
-    return json.loads((folder / "results.json").read_text())
+    of_each = {name: (options, asked(question, name)) for name, (_, _, options) in FAMILIES.items()}
+    return done_in_vllm("families_in_vllm.py", jobs(checkpoint, of_each), tmp_path_factory.mktemp("vllm-families"))
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from pathlib import Path
-
 import pytest
-from support.tethered import started
+from support.jobs_in_vllm import SIZES, done_in_vllm
 
 from emoprefer_bench.demo import JUDGE, JUDGE_PIXELS
 
-SCRIPT = Path(__file__).parents[1] / "support" / "prepared_in_vllm.py"
 WORDS = "Which description fits the clip better, a1 or a2? a1: She is glad. a2: She is afraid."
-OPTIONS = {
-    "min_pixels": JUDGE_PIXELS,
-    "max_pixels": JUDGE_PIXELS,
-    "max_model_len": 2304,
-    "kv_cache_memory_bytes": 64 << 20,
-}
+OPTIONS = {"min_pixels": JUDGE_PIXELS, "max_pixels": JUDGE_PIXELS, **SIZES}
 ASKED = [
     ("red-low", "audiovideo"),
     ("red-low", "audio"),
@@ -35,15 +24,10 @@ ASKED = [
 @pytest.fixture(scope="module")
 def results(question, tmp_path_factory):
     """Have the judge prepare and answer all in both ways."""
-    folder = tmp_path_factory.mktemp("prepared")
     asked = [{**question(WORDS, clip, modality, max_tokens=8)} for clip, modality in ASKED]
-    (folder / "job.json").write_text(json.dumps([{"model": str(JUDGE), "revision": None, "options": OPTIONS}, asked]))
-    command = [sys.executable, str(SCRIPT), str(folder / "job.json"), str(folder / "result.json")]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
-    with (folder / "log").open("wb") as log, started(command, stdout=log, stderr=log, env=environment) as process:
-        process.wait(900)
-    assert (folder / "result.json").exists(), (folder / "log").read_text(errors="replace")[-4000:]
-    return dict(zip(ASKED, json.loads((folder / "result.json").read_text()), strict=True))
+    job = [{"model": str(JUDGE), "revision": None, "options": OPTIONS}, asked]
+    done = done_in_vllm("prepared_in_vllm.py", job, tmp_path_factory.mktemp("prepared"))
+    return dict(zip(ASKED, done, strict=True))
 
 
 @pytest.mark.parametrize("asked", ASKED, ids="-".join)

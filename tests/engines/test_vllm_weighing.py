@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from pathlib import Path
-
 import pytest
-from support.tethered import started
+from support.jobs_in_vllm import done_in_vllm, jobs
 
-SCRIPT = Path(__file__).parents[1] / "support" / "weighed_in_vllm.py"
 BLOCK = 32
 WORDS = "Describe how the person feels."
 SHARED = "She is sad, and what she says is not meant. " * 3
 TEXTS = ["He smiles.", SHARED + "It is all over.", SHARED + "It begins.", "a1", "a2"]
 SMALL = {"min_pixels": 3136, "max_pixels": 12544}
-SIZES = {"max_model_len": 2304, "kv_cache_memory_bytes": 64 << 20}
+# Of the questions below, that for the second of two texts with one beginning, and that for the first once more.
+SHARING, AGAIN = -len(TEXTS), -1
 FAMILIES = {
     "omni": (["audiovideo", "audio", "video"], SMALL),
 }
@@ -37,18 +32,8 @@ def asked(question, name):
 @pytest.fixture(scope="module")
 def results(checkpoint, question, tmp_path_factory):
     """Have all weighed."""
-    folder = tmp_path_factory.mktemp("weighed")
-    jobs = []
-    for name, (_, options) in FAMILIES.items():
-        message = {"model": str(checkpoint(name)), "revision": None, "options": {**options, **SIZES}}
-        jobs.append([name, message, asked(question, name)])
-    (folder / "jobs.json").write_text(json.dumps(jobs))
-    command = [sys.executable, str(SCRIPT), str(folder / "jobs.json"), str(folder / "results.json")]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
-    with (folder / "log").open("wb") as log, started(command, stdout=log, stderr=log, env=environment) as process:
-        process.wait(1500)
-    assert (folder / "results.json").exists(), (folder / "log").read_text(errors="replace")[-4000:]
-    return json.loads((folder / "results.json").read_text())
+    of_each = {name: (options, asked(question, name)) for name, (_, options) in FAMILIES.items()}
+    return done_in_vllm("weighed_in_vllm.py", jobs(checkpoint, of_each), tmp_path_factory.mktemp("weighed"))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -65,9 +50,26 @@ def test_texts_weigh_the_same_as_without_the_cache(results, name):
                 assert row == pytest.approx(full, abs=1e-5)
 
 
-def test_prompts_of_every_length_were_among_them(results):
-    """Also of a multiple of a block, where the cache goes on to the row before the text."""
-    assert 0 in {result["answer"]["tokens"]["prompt"] % BLOCK for result in results["omni"]}
+def test_rows_that_the_cache_went_past_were_among_them(results):
+    """Those before a text, where the prompt ends with a block, and those within: of another's beginning, or its own."""
+    whole = [result for result in results["omni"] if result["answer"]["tokens"]["prompt"] % BLOCK == 0]
+    assert any(0 in cached_behind(result) for result in whole)
+    assert max(cached_behind(results["omni"][SHARING])) > 0
+    assert max(cached_behind(results["omni"][AGAIN])) > 0
+
+
+def cached_behind(result):
+    """How many tokens of a text came from the cache in each request; below 0 where the prompt's own end didn't."""
+    width = result["answer"]["tokens"]["prompt"]
+    return [cached - width for length, cached in result["requests"] if length > width]
+
+
+def test_engines_agree(results, loaded, question):
+    """Both give the same texts the same weight, behind every clip and prompt."""
+    told = loaded("transformers", "omni").ask(*asked(question, "omni"))
+    for other, result in zip(told, results["omni"], strict=True):
+        for row, expected in zip(other["logprobs"], result["answer"]["logprobs"], strict=True):
+            assert row == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_clip_comes_from_the_cache_for_every_text_but_the_first(results):

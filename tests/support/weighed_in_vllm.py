@@ -2,7 +2,8 @@
 
 JOBS is a file with a list of [name, `load` message, questions]. RESULTS becomes one with, for each name and question,
 `answer` (the child's own), `full` (the log-probabilities of the same tokens, each text behind its prompt computed
-whole, nothing read from the cache) and `most` (of how many rows log-probabilities were computed at once for it).
+whole, nothing read from the cache), `most` (of how many rows log-probabilities were computed at once for it) and
+`requests` (for each that it took, how many tokens it had, and how many of them came from the cache).
 """
 
 from __future__ import annotations
@@ -55,11 +56,20 @@ async def weigh(message: dict[str, Any], questions: list[dict[str, Any]]) -> lis
     """Load one model, ask it all questions one after the other and once more all at once, and end it."""
     Sampler.compute_logprobs = staticmethod(_noting)
     backend = vllm.load(message)
+    send, requests = backend._weigher._send, []
+
+    async def noted(*request: Any) -> Any:
+        output = await send(*request)
+        requests.append([len(output.prompt_token_ids), output.num_cached_tokens])
+        return output
+
+    backend._weigher._send = noted
     results = []
     for number, question in enumerate(questions):
         MOST.value, said = 0, io.StringIO()
+        requests.clear()
         await backend._answer(Ask(str(number), question), Reply(said))
-        results.append({"answer": json.loads(said.getvalue()), "most": MOST.value})
+        results.append({"answer": json.loads(said.getvalue()), "most": MOST.value, "requests": [*requests]})
     said = io.StringIO()
     again = [Ask(f"again-{number}", question) for number, question in enumerate(questions)]
     await asyncio.gather(*(backend._answer(ask, Reply(said)) for ask in again))
