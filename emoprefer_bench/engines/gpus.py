@@ -31,12 +31,17 @@ class Gpus:
     descriptors: tuple[int, ...] = ()
 
 
-@cache
 def visible() -> tuple[str, ...]:
     """The ids of the GPUs that this process may use: CUDA_VISIBLE_DEVICES, or else all that the driver lists."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return tuple(part.strip() for part in named.split(",") if part.strip() not in ("", "-1"))
+    return _listed()
+
+
+@cache
+def _listed() -> tuple[str, ...]:
+    """The ids that the driver lists, none where there is no driver."""
     try:
         listed = subprocess.run(
             ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],  # noqa: S607  # the driver's own, wherever it lies

@@ -19,9 +19,9 @@ from emoprefer_bench.engines import gpus
 @pytest.fixture(autouse=True)
 def _no_memory():
     """Each test sees the environment that it sets."""
-    gpus.visible.cache_clear()
+    gpus._listed.cache_clear()
     yield
-    gpus.visible.cache_clear()
+    gpus._listed.cache_clear()
 
 
 def free(folder, gpu):
