@@ -164,7 +164,10 @@ class Child:
     def _write(self, message: dict[str, Any]) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+        # What is written to a child that has ended is dropped by asyncio's own loop; uvloop, which Ray brings, raises
+        # this. Either way it is the reader of the child's output that finds it ended, and says so to whoever waits.
+        with contextlib.suppress(RuntimeError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
     async def _read(self) -> dict[str, Any]:
         assert self._process is not None

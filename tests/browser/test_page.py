@@ -264,8 +264,10 @@ def test_what_failed_comes_first(tab, tmp_path):
     html.write(document, tmp_path / "page.html")
     assert tab.open(tmp_path / "page.html").page.locator("#failed").count() == 0
     document["cases"][2] |= {"outcome": "failed", "reason": "the engine fell over"}
+    document["cases"][0] |= {"outcome": "interrupted", "reason": ""}
     html.write(document, tmp_path / "page.html")
     page = tab.open(tmp_path / "page.html").page
     assert page.locator("main > section").first.get_attribute("id") == "failed"
     assert "the engine fell over" in page.locator("#failed").inner_text()
+    assert "the same command goes on with it" in page.locator("#failed").inner_text()
     assert page.locator("#sections a").first.inner_text() == "Failed"

@@ -66,7 +66,7 @@ def test_nothing_but_time_changes_with_the_frame_rate(fed, question, family):
 def test_vllm_is_told_the_same(question):
     """The rate goes where vLLM lays out the prompt, and where it counts time; other families read it off the frames."""
     engine = SimpleNamespace(get_tokenizer=SimpleNamespace)
-    omni = Vllm(engine, adapter("qwen25omni", frame_rate=2.0), None, {}, {})
+    omni = Vllm(engine, adapter("qwen25omni", frame_rate=2.0), None, {}, None, {})
     media = media_of(omni._adapter, question("Which?", "5.2s-8", "audiovideo"))
     told = omni._media("audiovideo", media)["mm_processor_kwargs"]
     assert told == {"fps": 2.0, "second_per_grid_ts": [1.0], "use_audio_in_video": True}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from emoprefer_bench.engines.engine import ChildEngine
 from emoprefer_bench.engines.gpus import Gpus
@@ -133,6 +135,26 @@ def test_a_dead_child_is_started_again_and_loses_no_question(tmp_path):
     answers = worker.ask(*[f"q{number}" for number in range(8)])
     assert [answer.text for answer in answers] == [f"q{number}" for number in range(8)]
     assert len(worker.pids()) == 2
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_questions_that_come_as_a_child_dies_are_not_lost(tmp_path, loop):
+    """Nor where the loop refuses to write to it before its end was read, as uvloop does."""
+    worker = Worker(tmp_path)
+
+    async def main():
+        async with worker.engine.open(worker.errors) as session:
+            asked = []
+            for number in range(400):
+                if number % 200 == 20:
+                    os.kill(session.pid, signal.SIGKILL)
+                asked.append(asyncio.ensure_future(session.answer(question(f"q{number}"), None)))
+                await asyncio.sleep(0.001)
+            return await asyncio.gather(*asked)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        answers = runner.run(main())
+    assert [answer.text for answer in answers] == [f"Q{number}" for number in range(400)]
 
 
 def test_the_question_that_kills_the_child_is_found_out(tmp_path):

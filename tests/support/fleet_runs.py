@@ -122,7 +122,7 @@ class Run:
     def whole(self, *but: int) -> bool:
         """Every question was answered with what was asked, but for some."""
         wrong = {n: a for n, a in self.answers.items() if (a.text, a.finish) != (f"{n} is", "stop") and n not in but}
-        assert wrong == {}
+        assert wrong == {}, wrong
         return len(self.answers) == self.count
 
 

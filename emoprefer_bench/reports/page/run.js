@@ -104,11 +104,13 @@ function failedSection(report) {
   return section("failed", "Failed", words, notRun("Failed or stopped", failed));
 }
 
+const WHY = { interrupted: "stopped before it was complete; the same command goes on with it" };
+
 function notRun(caption, cases) {
   return table(
     caption,
     ["Judge", "Data set", "Why"],
-    cases.map((one) => [judge(one), said(one.dataset), said(one.reason ?? one.outcome, "div")]),
+    cases.map((one) => [judge(one), said(one.dataset), said(one.reason || WHY[one.outcome] || one.outcome, "div")]),
   );
 }
 
