@@ -14,25 +14,23 @@ ENDINGS = (".json", ".jsonl")
 
 
 def read_table(path: Path, notes: Notes) -> Table | None:
-    """Read a file; None, with a fault, where it can't be understood. A row's `line` is its number in a `.json`.
+    """Read a file; None, with all faults, where it can't be understood. In a `.json`, `line` is a row's number.
 
     Text stays as it is, null is an empty cell, and numbers are as JSON writes them; what is nested is JSON again.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-        rows = (
-            [(number, json.loads(line)) for number, line in lines]
-            if path.suffix == ".jsonl"
-            else list(enumerate(json.loads(text), 1))
-        )
-        cells = [(line, {str(name): _cell(value) for name, value in row.items()}) for line, row in rows]
     except OSError as error:
         notes.faults.append(f"{path}: can't be read: {error.strerror}")
         return None
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        notes.faults.append(f"{path}: should be objects in JSON, a list of them or one a line ({error})")
+    except UnicodeDecodeError as error:
+        notes.faults.append(f"{path}: is not UTF-8 (byte {error.start}): save it as UTF-8")
         return None
+    faults = len(notes.faults)
+    rows = _lines(path, text, notes) if path.suffix == ".jsonl" else _list(path, text, notes)
+    if len(notes.faults) > faults:
+        return None
+    cells = [(line, {name: _cell(value) for name, value in row.items()}) for line, row in rows]
     if not cells:
         notes.faults.append(f"{path}: has no rows")
     columns = list(dict.fromkeys(name for _, row in cells for name in row))
@@ -46,6 +44,64 @@ def read_table(path: Path, notes: Notes) -> Table | None:
         for number, (line, row) in enumerate(cells, 1)
     ]
     return Table(path, 1, columns, records)
+
+
+def _lines(path: Path, text: str, notes: Notes) -> list[tuple[int, dict[str, Any]]]:
+    """The objects of a `.jsonl`, with their lines."""
+    rows = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                rows.append((number, _object(_parsed(line))))
+            except ValueError as error:
+                notes.faults.append(f"{path}, line {number}: {error}")
+    return rows
+
+
+def _list(path: Path, text: str, notes: Notes) -> list[tuple[int, dict[str, Any]]]:
+    """The objects of a `.json`, with their numbers."""
+    try:
+        found = _parsed(text)
+    except ValueError as error:
+        notes.faults.append(f"{path}: {error}")
+        return []
+    if not isinstance(found, list):
+        notes.faults.append(f"{path}: should be a list of objects in JSON; one a line belongs in a .jsonl")
+        return []
+    rows = []
+    for number, value in enumerate(found, 1):
+        try:
+            rows.append((number, _object(value)))
+        except ValueError as error:
+            notes.faults.append(f"{path}, row {number}: {error}")
+    return rows
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401  # whatever JSON holds
+    """What a text holds. Raises ValueError, with a sentence, for one that is no JSON or names a column twice."""
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, " if "\n" in text.strip() else ""
+        raise ValueError(f"is no JSON ({where}column {error.colno}: {error.msg})") from None
+    except RecursionError:
+        raise ValueError("is nested too deep for a row of a table") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, in which the last of two values of one name would hide the other."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"has {twice!r} twice")
+    return found
+
+
+def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401  # likewise
+    if not isinstance(value, dict):
+        raise ValueError("should be an object, with a name for each cell")  # noqa: TRY004  # a fault of the file
+    return value
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401  # whatever JSON holds

@@ -104,6 +104,45 @@ def test_a_grade_is_kept_with_its_row(tmp_path):
     assert notes.faults == notes.warnings == []
 
 
+GOOD = '{"name": "c", "a1": "x", "a2": "y", "preference": "a1"}'
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"name": "c", "a1', "is no JSON (column 15: Unterminated string starting at)"),
+        ("[1, 2]", "should be an object, with a name for each cell"),
+        ("null", "should be an object, with a name for each cell"),
+        ('{"name": "c", "a1": "x", "a1": "z", "a2": "y"}', "has 'a1' twice"),
+        ("[" * 100_000, "is nested too deep for a row of a table"),
+    ],
+)
+def test_a_broken_line_of_json_is_named_and_fuses_nothing(tmp_path, line, said):
+    """Each with its line, and no row is read past it."""
+    path, notes = tmp_path / "p.jsonl", Notes()
+    path.write_text(f"{GOOD}\n\n{line}\n{GOOD}\n{line}\n")
+    assert read_rows(path, notes) == []
+    assert notes.faults == [f"{path}, line 3: {said}", f"{path}, line 5: {said}"]
+
+
+def test_a_broken_list_of_json_is_named(tmp_path):
+    """By its line as an editor counts, or by the row."""
+    path = tmp_path / "p.json"
+    for text, said in (
+        (f"[{GOOD},\n{GOOD},\n{{]", "p.json: is no JSON (line 3, column 2:"),
+        (f"[{GOOD}, 7]", "p.json, row 2: should be an object"),
+        (GOOD, "p.json: should be a list of objects in JSON; one a line belongs in a .jsonl"),
+    ):
+        path.write_text(text)
+        notes = Notes()
+        assert read_rows(path, notes) == []
+        assert len(notes.faults) == 1
+        assert said in notes.faults[0]
+    path.write_bytes(GOOD.encode("utf-16"))
+    read_rows(path, notes := Notes())
+    assert "is not UTF-8" in notes.faults[0]
+
+
 @pytest.mark.parametrize("text", ["{", "[1, 2]", '{"name": "c"}', "[]"])
 def test_json_that_is_no_table_is_a_fault(tmp_path, text):
     """One sentence with the file."""
