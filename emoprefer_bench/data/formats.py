@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 GRADE = "grade"  # the column that keeps a graded label as it was
 OMNI_LABELS = {"response1": "a1", "response2": "a2", "tie": "same"}
 _PATHS = ("audio_path", "video_path", "video", "audio")
+_ASKED = ("question",)
 _GRADED = re.compile(r"(a1|a2)\s*(>{1,3}|<{1,3}|=)\s*(a1|a2)")
 
 
@@ -33,12 +34,22 @@ class Format:
 
 def translated(table: Table) -> Table:
     """The table with our columns, of a file in a format that is known; any other as it is."""
-    known = next((form for form in FORMATS if form.columns <= set(table.columns)), None)
+    known = _format(table)
     if known is None:
         return table
     records = [replace(record, cells={**record.cells, **known.ours(record.cells)}) for record in table.records]
     added = dict.fromkeys(name for record in records for name in record.cells if name not in table.columns)
     return replace(table, columns=[*table.columns, *added], records=records)
+
+
+def read_columns(table: Table) -> frozenset[str]:
+    """The columns of a known format that ours are made of; none for any other file."""
+    known = _format(table)
+    return known.columns.union(_PATHS, _ASKED) if known else frozenset()
+
+
+def _format(table: Table) -> Format | None:
+    return next((form for form in FORMATS if form.columns <= set(table.columns)), None)
 
 
 def folded(word: str) -> str:

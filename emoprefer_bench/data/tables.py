@@ -163,7 +163,8 @@ def _meant(column: str, unknown: list[str]) -> str:
 def _unknown(table: Table, subset: str | None) -> Iterator[str]:
     """Name the columns that mean nothing here; and say where the column of subsets should be, and isn't."""
     absent = [column for column in (*KNOWN, SUBSET) if column not in table.columns]
-    unknown = [column for column in table.columns if column not in (*KNOWN, SUBSET, subset)]
+    known = {*KNOWN, SUBSET, *formats.read_columns(table), *([subset] if subset else [])}
+    unknown = [column for column in table.columns if column not in known]
     if unknown:
         mentions = []
         for column in unknown:

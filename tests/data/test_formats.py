@@ -53,6 +53,15 @@ def test_audio_rows_of_omnirewardbench(tmp_path, ending):
     assert rows[2].fields["id"] == "ta2t_2"
 
 
+def test_what_is_read_is_not_said_to_mean_nothing(tmp_path):
+    """Columns of a known format are no unknown ones; others of its rows are named."""
+    path, notes = tmp_path / "omni.json", Notes()
+    path.write_text(json.dumps(OMNI[:1]))
+    read_rows(path, notes)
+    assert all(name not in warning for warning in notes.warnings for name in ("response1", "audio_path", "criteria"))
+    assert any("'id'" in warning for warning in notes.warnings)
+
+
 def test_a_label_that_is_none_of_a_format_is_a_fault(tmp_path):
     """Nothing is guessed."""
     path = tmp_path / "omni.json"
