@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import pytest
 import torch
 
@@ -25,6 +27,11 @@ FAMILIES = {
     "internvl": ["video", "text"],
     "text": ["text"],
 }
+# A padded row's positions are shifted by its media; or layers look back no farther than a window.
+REREAD = {  # so many of two
+    **dict.fromkeys(("omni", "qwen3_omni", "qwen25_vl", "qwen3_vl"), 1),
+    **dict.fromkeys(("gemma3n", "gemma4"), 2),
+}
 CASES = [(name, modality) for name, modalities in FAMILIES.items() for modality in modalities]
 
 
@@ -41,6 +48,12 @@ def backend(checkpoint):
         return loaded[name]
 
     return load
+
+
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
+def case(request):
+    """A family's name and a modality: all tests of one come together, since loading takes longest."""
+    return request.param
 
 
 def longer(tensors, ids):
@@ -72,22 +85,26 @@ def in_full(backend, question, text):
     return logprobs
 
 
+class Replies(dict):
+    """What a backend sends, by the ids of the questions."""
+
+    def answer(self, ask_id, *text, **fields):
+        """Keep an answer."""
+        assert ask_id not in self
+        self[ask_id] = fields
+
+
 def weigh(backend, *questions):
     """Have a backend weigh the texts of questions about one prompt; returns the answers as they are sent."""
-    sent = []
-
-    class Reply:
-        def answer(self, ask_id, **fields):
-            sent.append(fields)
-
-    rows = [backend._encode(transformers.Ask(str(n), question), Reply()) for n, question in enumerate(questions)]
-    backend._weigh(rows, Reply())
-    return sent
+    replies = Replies()
+    rows = [backend._encode(transformers.Ask(str(n), question), replies) for n, question in enumerate(questions)]
+    backend._weigh(rows, replies)
+    return list(replies.values())
 
 
-@pytest.mark.parametrize(("name", "modality"), CASES)
-def test_texts_weigh_the_same_as_without_the_cache(backend, question, name, modality):
+def test_texts_weigh_the_same_as_without_the_cache(backend, question, case):
     """To 1e-5 in 32-bit floats, for texts of other lengths in one batch, and right after another clip."""
+    name, modality = case
     backend = backend(name)
     if modality != "text":
         weigh(backend, {**question(WORDS, "red-high" if modality == "audio" else "blue-low", modality), "score": TEXTS})
@@ -96,3 +113,28 @@ def test_texts_weigh_the_same_as_without_the_cache(backend, question, name, moda
     expected = [in_full(backend, asked, text) for text in backend._encoder.texts(asked)]
     for weighed, full in zip(answer["logprobs"], expected, strict=True):
         assert weighed == pytest.approx(full, abs=1e-5)
+
+
+def test_a_prompt_that_was_answered_is_not_read_again_for_its_texts(backend, question, monkeypatch, case):
+    """Behind a batch of answers, whatever its rows are padded by, texts weigh what they weigh alone."""
+    name, modality = case
+    backend = backend(name)
+    clip = "slow" if modality != "text" else None
+    prompts = [question(words, clip, modality) for words in (WORDS, f"{WORDS} Take the voice for what it is.")]
+    alone = [weigh(backend, {**prompt, "score": TEXTS})[0]["logprobs"] for prompt in prompts]
+    backend._prompts.clear()
+    read = []
+    monkeypatch.setattr(backend, "_read", lambda row: read.append(row.ask.id) or type(backend)._read(backend, row))
+    replies = Replies()
+    rows = [backend._encode(transformers.Ask(f"{n}", prompt), replies) for n, prompt in enumerate(prompts)]
+    for number, prompt in enumerate(prompts):
+        ask = transformers.Ask(f"weighed {number}", {**prompt, "score": TEXTS})
+        backend._encoded[ask.id] = Future()
+        backend._encoded[ask.id].set_result(backend._encode(ask, replies))
+        backend._passed_on.put(ask)
+    backend._answer(rows, replies)
+    assert not backend._waiting
+    for number, expected in enumerate(alone):
+        for weighed, of_text in zip(replies[f"weighed {number}"]["logprobs"], expected, strict=True):
+            assert weighed == pytest.approx(of_text, abs=1e-5)
+    assert read == [f"weighed {number}" for number in range(REREAD.get(name, 0))]

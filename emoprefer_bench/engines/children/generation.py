@@ -30,7 +30,7 @@ def take_alike(waiting: list[Ask], limit: int) -> list[Ask]:
     def kind(ask: Ask) -> tuple[Any, ...]:
         question = ask.question
         if question.get("score"):
-            return question["modality"], question["prompt"], question["clip"]
+            return prompt_of(question)
         return question["modality"], {**question["sampling"], "seed": None}
 
     def clip(ask: Ask) -> str:
@@ -42,6 +42,21 @@ def take_alike(waiting: list[Ask], limit: int) -> list[Ask]:
     ids = {ask.id for ask in taken}
     waiting[:] = [ask for ask in waiting if ask.id not in ids]
     return taken
+
+
+def take_behind(waiting: list[Ask], answered: Ask) -> list[Ask]:
+    """Take all questions out of `waiting` that weigh texts behind the prompt of the one that was `answered`."""
+    taken = [
+        ask for ask in waiting if ask.question.get("score") and prompt_of(ask.question) == prompt_of(answered.question)
+    ]
+    ids = {ask.id for ask in taken}
+    waiting[:] = [ask for ask in waiting if ask.id not in ids]
+    return taken
+
+
+def prompt_of(question: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what a model reads before it answers, as far as the question says it."""
+    return question["modality"], question["prompt"], question["clip"]
 
 
 def collate(rows: Sequence[Mapping[str, torch.Tensor]], pad_id: int) -> dict[str, torch.Tensor]:
@@ -80,8 +95,10 @@ class Draw(LogitsProcessor):
     the presence penalty, behind it, is OpenAI's, over the tokens of the answer. Both are as vLLM has them.
 
     `width` is the number of tokens of each prompt, `padding` how many at the left of each are padding. Scores have the
-    shape (rows, vocabulary).
+    shape (rows, vocabulary). `first` are those of the first token, before any of this.
     """
+
+    first: torch.Tensor
 
     def __init__(self, sampling: dict[str, Any], seeds: Sequence[int], padding: Sequence[int], width: int) -> None:
         self._repetition = float(sampling["repetition_penalty"])
@@ -94,6 +111,8 @@ class Draw(LogitsProcessor):
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return the scores of the next token, with penalty, limits and noise in them."""
+        if input_ids.shape[1] == self._width:
+            self.first = scores.clone()
         scores = scores.float()
         if self._repetition != 1:
             self._penalise_repetition(input_ids, scores)

@@ -8,6 +8,7 @@ picture and sound to become tensors.
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import json
 import logging
@@ -21,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 
-from emoprefer_bench.engines.children import loaded, weighing
+from emoprefer_bench.engines.children import gguf_files, loaded, weighing
 from emoprefer_bench.engines.children.ahead import Ahead, threads
 from emoprefer_bench.engines.children.encoding import Encoder
-from emoprefer_bench.engines.children.generation import Draw, collate, joinable, take_alike
+from emoprefer_bench.engines.children.generation import Draw, collate, joinable, prompt_of, take_alike, take_behind
 from emoprefer_bench.engines.children.inputs import adapter_of, chat_of, marks_thoughts
 from emoprefer_bench.engines.children.memory import BATCH, check_fits
 from emoprefer_bench.engines.children.options import checked
@@ -33,9 +34,13 @@ from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, one_line, serve
 from emoprefer_bench.reading.thinking import opened_by
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emoprefer_bench.engines.adapters import Adapter
 
 log = logging.getLogger(__name__)
+
+IN_FLIGHT = 3  # batches: one in the model, one behind it, and what is to be weighed behind their prompts
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ class Transformers:
         encoder = self._encoder
         self._ahead = Ahead(others)
         self._tokenizer = copy.deepcopy(encoder.tokenizer)  # another thread's; a fast tokenizer serves one at a time
+        self._passed_on, self._waiting = Inbox(), list[Ask]()
         self._encoded: dict[str, Future[Row | None]] = {}
         self._batch_size = options.batch_size
         self._context = options.max_model_len or model.config.get_text_config().max_position_embeddings
@@ -87,21 +93,19 @@ class Transformers:
             "engine": "transformers",
             "version": transformers.__version__,
             "device": torch.cuda.get_device_name() if model.device.type == "cuda" else "CPU",
-            "concurrency": 2 * options.batch_size,
+            "concurrency": IN_FLIGHT * options.batch_size,
             "scores": True,
         }
 
     def run(self, inbox: Inbox, reply: Reply) -> None:
         """Answer for ever, a batch at a time."""
-        ahead, waiting = Inbox(), list[Ask]()
-        threading.Thread(target=self._encode_ahead, args=(inbox, ahead, reply), daemon=True).start()
+        threading.Thread(target=self._encode_ahead, args=(inbox, reply), daemon=True).start()
         while True:
-            waiting += ahead.waiting()
-            if not waiting:
-                waiting.append(ahead.get())
+            self._waiting += self._passed_on.waiting()
+            if not self._waiting:
+                self._waiting.append(self._passed_on.get())
                 continue
-            batch = take_alike(waiting, self._batch_size)
-            rows = [row for ask in batch if (row := self._encoded.pop(ask.id).result())]
+            rows = self._rows(take_alike(self._waiting, self._batch_size))
             if rows and rows[0].texts:
                 self._weigh(rows, reply)
                 continue
@@ -109,14 +113,18 @@ class Transformers:
             for _, group in itertools.groupby(rows, key=lambda row: joinable(row.tensors)):
                 self._answer(list(group), reply)
 
-    def _encode_ahead(self, inbox: Inbox, ahead: Inbox, reply: Reply) -> None:
+    def _rows(self, asks: list[Ask]) -> list[Row]:
+        """The questions as they were encoded, without those that couldn't be."""
+        return [row for ask in asks if (row := self._encoded.pop(ask.id).result())]
+
+    def _encode_ahead(self, inbox: Inbox, reply: Reply) -> None:
         """Pass questions on and have them encoded, in the order they come: no more than `concurrency` are here."""
         with ThreadPoolExecutor(1) as encoding:
             while True:
                 ask = inbox.get()
                 self._ahead.prepare(ask.question)
                 self._encoded[ask.id] = encoding.submit(self._encode, ask, reply)
-                ahead.put(ask)
+                self._passed_on.put(ask)
 
     def _encode(self, ask: Ask, reply: Reply) -> Row | None:
         started = time.perf_counter()
@@ -136,28 +144,36 @@ class Transformers:
     def _answer(self, rows: list[Row], reply: Reply) -> None:
         started = time.perf_counter()
         try:
-            outputs = self._generate(rows)
+            outputs, said = self._generate(rows)
         except torch.OutOfMemoryError as error:
             self._answer_in_halves(rows, reply, error)
             return
         seconds = (time.perf_counter() - started) / len(rows)
         for row, ids in zip(rows, outputs, strict=True):
             finish = "stop" if ids[-1] in self._stop_ids else "length"
-            said = ids[:-1] if finish == "stop" else ids
-            text = self._tokenizer.decode(said, skip_special_tokens=self._skips_special)
+            text = self._tokenizer.decode(
+                ids[:-1] if finish == "stop" else ids, skip_special_tokens=self._skips_special
+            )
             # Half a character at the cut is no text; vLLM leaves it out too.
             text = opened_by(row.prompt) + text.rstrip("\N{REPLACEMENT CHARACTER}")
             counts = {**row.counts, "output": len(ids)}
             reply.answer(row.ask.id, text, finish, counts, {"preprocess": row.seconds, "model": seconds})
+        self._weigh_behind(rows, said, reply)
 
-    def _weigh(self, rows: list[Row], reply: Reply) -> None:
-        """Weigh the texts of all rows, which have one prompt: the model reads it once, unless it just did."""
+    def _weigh_behind(self, rows: list[Row], said: weighing.Said, reply: Reply) -> None:
+        """Weigh what waits to be weighed behind the prompts that were just answered, which needn't be read again."""
+        for number, row in enumerate(rows):
+            self._waiting += self._passed_on.waiting()
+            if behind := self._rows(take_behind(self._waiting, row.ask)):
+                self._weigh(behind, reply, functools.partial(weighing.read_for_answer, said, number))
+
+    def _weigh(self, rows: list[Row], reply: Reply, had: Callable[[], weighing.Read | None] = lambda: None) -> None:
+        """Weigh the texts of all rows, which have one prompt: the model reads it once, unless it `had` just read it."""
         started = time.perf_counter()
-        question = rows[0].ask.question
-        key = json.dumps([question[name] for name in ("prompt", "modality", "clip")])
-        known = key in self._prompts
+        key = json.dumps(prompt_of(rows[0].ask.question))
         try:
-            prompt = self._prompts.get(key, lambda: self._read(rows[0]))
+            known = self._prompts.kept(key) or had()
+            prompt = known or self._prompts.keep(key, lambda: self._read(rows[0]))
             weighed = iter(
                 weighing.weigh(self._model, prompt, [t for row in rows for t in row.texts], self._batch_size)
             )
@@ -197,22 +213,27 @@ class Transformers:
         self._answer(rows[: self._batch_size], reply)
         self._answer(rows[self._batch_size :], reply)
 
-    def _generate(self, rows: list[Row]) -> list[list[int]]:
-        """Return the new tokens of each row, up to and with the one that ended it."""
+    def _generate(self, rows: list[Row]) -> tuple[list[list[int]], weighing.Said]:
+        """Return the new tokens of each row, up to and with the one that ended it, and what the model keeps of it."""
         question = rows[0].ask.question
         sampling = question["sampling"]
         batch = collate([row.tensors for row in rows], self._tokenizer.pad_token_id or 0)
         width = batch["input_ids"].shape[1]
         padding = [width - row.tensors["input_ids"].shape[1] for row in rows]
         seeds = [row.ask.question["sampling"]["seed"] for row in rows]
+        draw = Draw(sampling, seeds, padding, width)
         with torch.inference_mode():
-            sequences = self._model.generate(
+            output = self._model.generate(
                 **{name: self._placed(tensor) for name, tensor in batch.items()},
                 **self._encoder.generation_arguments(question),
                 max_new_tokens=sampling["max_tokens"],
-                logits_processor=[Draw(sampling, seeds, padding, width)],
+                logits_processor=[draw],
+                return_dict_in_generate=True,
             )
-        return [_up_to_stop(row, self._stop_ids) for row in sequences[:, width:].tolist()]
+        said = weighing.Said(
+            output.past_key_values, draw.first, padding, width, weighing.shifts(self._model, len(rows))
+        )
+        return [_up_to_stop(row, self._stop_ids) for row in output.sequences[:, width:].tolist()], said
 
     def _placed(self, tensor: torch.Tensor) -> torch.Tensor:
         """Move a tensor to the model. Pixels and spectra get its precision; times, one number a clip, keep theirs."""
@@ -252,8 +273,9 @@ def load(message: dict[str, Any]) -> Transformers:
         raise ValueError(f"transformers can't run {adapter.family}; {' and '.join(adapter.engines)} can")
     if adapter.family in MENDED["transformers"]:
         mend_transformers()
-    encoders = Encoder.several(adapter, chat_of(adapter, model, **common), 1 + threads())
-    loaded_model = Transformers(_weights(adapter, model, options, common), encoders, options)
+    with gguf_files.read_once():
+        encoders = Encoder.several(adapter, chat_of(adapter, model, **common), 1 + threads())
+        loaded_model = Transformers(_weights(adapter, model, options, common), encoders, options)
     loaded_model.ready["revision"] = loaded.revision(message)
     return loaded_model
 

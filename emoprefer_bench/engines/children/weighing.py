@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from transformers.cache_utils import DynamicLayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
 KEPT_PROMPTS = 2  # one about the clip, and the same without it
+KEPT_TOKENS = 4096  # as many prompts more as have fewer tokens together: those of models that read little
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,39 @@ class Read:
     shift: int | None
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a model keeps of a batch that it has just answered.
+
+    `cache` holds `width` tokens of each prompt, of which so many at the left as `padding` says are none of the row's
+    own, and what was said behind them. `logits`, of shape (rows, vocabulary), are those of the first tokens said.
+    `shifts` are each row's, as in Read.
+    """
+
+    cache: Any
+    logits: torch.Tensor
+    padding: Sequence[int]
+    width: int
+    shifts: Sequence[int | None]
+
+
 class Prompts:
     """The last prompts that were read, since most texts are weighed behind the same ones."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, Read] = OrderedDict()
 
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._kept
+    def kept(self, key: Hashable) -> Read | None:
+        """Return the prompt with this key, if it is among them."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
 
-    def get(self, key: Hashable, read: Callable[[], Read]) -> Read:
-        """Return the prompt with this key, `read` now unless it was."""
-        if key not in self._kept:
-            while len(self._kept) >= KEPT_PROMPTS:
-                self._kept.popitem(last=False)
-            self._kept[key] = read()
-        self._kept.move_to_end(key)
+    def keep(self, key: Hashable, read: Callable[[], Read]) -> Read:
+        """Have a prompt read and keep it; those that weren't asked for longest make room."""
+        while len(self._kept) >= KEPT_PROMPTS and sum(kept.width for kept in self._kept.values()) > KEPT_TOKENS:
+            self._kept.popitem(last=False)
+        self._kept[key] = read()
         return self._kept[key]
 
     def clear(self) -> None:
@@ -60,25 +79,64 @@ class Prompts:
 def read(model: Any, tensors: Mapping[str, torch.Tensor], arguments: Mapping[str, Any]) -> Read:
     """Have a prompt read, a batch of one, in the family's own way to media and positions: as if for an answer."""
     output = model.generate(**tensors, **arguments, max_new_tokens=1, return_dict_in_generate=True, output_logits=True)
-    shift = _shift(model)  # the model's state: the next prompt changes it
+    (shift,) = shifts(model, 1)
     return Read(output.past_key_values, output.logits[0][0], tensors["input_ids"].shape[1], shift)
 
 
 @torch.inference_mode()
+def read_for_answer(said: Said, row: int) -> Read | None:
+    """Return a prompt of a batch that was answered, as if it had been read alone.
+
+    None where that can't be had: of a family whose layers forget what lies far back, or, in a padded row, of one whose
+    positions aren't counted by tokens.
+    """
+    padding, shift = said.padding[row], said.shifts[row]
+    if (padding and shift is not None) or any(type(layer) is not DynamicLayer for layer in said.cache.layers):
+        return None
+    cache = copy.copy(said.cache)
+    cache.layers = [copy.copy(layer) for layer in said.cache.layers]
+    for layer in cache.layers:
+        layer.keys = layer.keys[row : row + 1, :, padding : said.width].clone()
+        layer.values = layer.values[row : row + 1, :, padding : said.width].clone()
+    return Read(cache, said.logits[row], said.width - padding, shift)
+
+
+@torch.inference_mode()
 def weigh(model: Any, prompt: Read, texts: Sequence[Sequence[int]], at_once: int) -> list[list[float]]:
-    """Return for each text, given as token ids, the log-probabilities of its tokens; `at_once` texts make a batch."""
-    starts = range(0, len(texts), at_once)
-    return [row for start in starts for row in _weigh(model, prompt, texts[start : start + at_once])]
+    """Return for each text, given as token ids, the log-probabilities of its tokens; `at_once` texts make a batch.
+
+    The last token of a text needn't be read, and what comes before it is read once for all texts that have it.
+    """
+    beginnings = sorted({tuple(text[:-1]) for text in texts}, key=len)
+    logits: dict[tuple[int, ...], torch.Tensor] = {(): prompt.logits[None]}
+    for batch in _batches([beginning for beginning in beginnings if beginning], at_once, model.device.type):
+        logits |= zip(batch, _logits(model, prompt, batch), strict=True)
+    return [_of_tokens(logits[tuple(text[:-1])], text) for text in texts]
 
 
-def _weigh(model: Any, prompt: Read, texts: Sequence[Sequence[int]]) -> list[list[float]]:
-    """Weigh a batch of texts. What they share is read once: the prompt is in the cache, repeated for each text."""
-    count, longest = len(texts), max(map(len, texts))
+def _batches(beginnings: list[tuple[int, ...]], at_once: int, device: str) -> list[list[tuple[int, ...]]]:
+    """Part what is to be read, the shortest first; where padding costs, on a CPU, none is over twice the first."""
+    batches: list[list[tuple[int, ...]]] = []
+    for beginning in beginnings:
+        fits = batches and len(batches[-1]) < at_once
+        if fits and not (device == "cpu" and len(beginning) > 2 * len(batches[-1][0])):
+            batches[-1].append(beginning)
+        else:
+            batches.append([beginning])
+    return batches
+
+
+def _logits(model: Any, prompt: Read, batch: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+    """Return the logits behind the prompt and behind each token of a row: for each, of shape (1 + tokens, vocabulary).
+
+    What the rows share is read already: the prompt is in the cache, repeated for each of them.
+    """
+    count, longest = len(batch), max(map(len, batch))
     ids = torch.zeros(count, longest, dtype=torch.long)
     mask = torch.ones(count, prompt.width + longest, dtype=torch.long)
-    for row, text in enumerate(texts):
-        ids[row, : len(text)] = torch.tensor(text)
-        mask[row, prompt.width + len(text) :] = 0
+    for row, tokens in enumerate(batch):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        mask[row, prompt.width + len(tokens) :] = 0
     cache = copy.deepcopy(prompt.cache)
     cache.batch_repeat_interleave(count)
     logits = model(
@@ -88,8 +146,8 @@ def _weigh(model: Any, prompt: Read, texts: Sequence[Sequence[int]]) -> list[lis
         use_cache=True,
         **_positions(model, prompt, count, longest),
     ).logits
-    rows = zip(logits, texts, strict=True)
-    return [_of_tokens(torch.cat([prompt.logits[None].to(row), row[: len(text) - 1]]), text) for row, text in rows]
+    first = prompt.logits[None].to(logits)
+    return [torch.cat([first, row[: len(tokens)]]) for row, tokens in zip(logits, batch, strict=True)]
 
 
 def _of_tokens(logits: torch.Tensor, text: Sequence[int]) -> list[float]:
@@ -107,8 +165,11 @@ def _positions(model: Any, prompt: Read, count: int, longest: int) -> dict[str, 
     return {"position_ids": positions.expand(3, count, -1)}
 
 
-def _shift(model: Any) -> int | None:
-    """Return by how much positions of text are shifted behind the media of the last prompt; None for other families."""
+def shifts(model: Any, rows: int) -> list[int | None]:
+    """Return for each row of the batch that a model has just read by how much positions behind its media are shifted.
+
+    None for other families. The next batch changes it.
+    """
     parts: list[Any] = [model, getattr(model, "model", None)]
     deltas = [part.rope_deltas for part in parts if hasattr(part, "rope_deltas")]
-    return int(deltas[0]) if deltas else None
+    return [int(delta) for delta in deltas[0]] if deltas else [None] * rows
