@@ -117,7 +117,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory):
     return build
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def loaded(start, checkpoint):
     """Start an engine with a tiny checkpoint, once for the same engine, checkpoint and options."""
     running: dict[str, Child] = {}
@@ -136,7 +136,7 @@ def loaded(start, checkpoint):
     return get
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start vLLM's own server with the small judge, and return its address."""
     with serving(JUDGE, tmp_path_factory.mktemp("server") / "log.txt") as address:

@@ -27,6 +27,7 @@ if __name__ == "__main__":
 '''
 
 WORDS = "Which description fits the clip better, a1 or a2?"
+SMALL = {"min_pixels": 3136, "max_pixels": 12544}
 
 
 @pytest.fixture
@@ -36,11 +37,11 @@ def omni(loaded):
 
 
 def test_it_says_what_it_is(omni):
-    """`ready` names the engine, its version and the device, and asks for the next batch beside the present one."""
+    """`ready` names the engine, its version and the device, and asks for two batches beside the present one of four."""
     assert omni.ready["engine"] == "transformers"
     assert omni.ready["version"].startswith("5.")
     assert omni.ready["device"] == "CPU"
-    assert omni.ready["concurrency"] == 8
+    assert omni.ready["concurrency"] == 12
 
 
 @pytest.mark.parametrize(
@@ -122,25 +123,16 @@ OTHERS = {
 }
 
 
-@pytest.fixture(scope="session")
-def others(start, checkpoint):
-    """Start a child for each of the other architectures, all at once, and return them loaded."""
-    small = {"min_pixels": 3136, "max_pixels": 12544}
-    children = {name: start("-m", "emoprefer_bench.engines.children.transformers") for name in OTHERS}
-    for name, child in children.items():
-        child.request(checkpoint(name), **(small if name in ("qwen25_vl", "qwen3_omni") else {}))
-    for child in children.values():
-        assert child.receive()["type"] == "ready", child.log_end()
-    return children
-
-
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_architectures(others, question, name):
+def test_other_architectures(start, checkpoint, question, name):
     """Each family answers, counts its media, and reacts to another clip (or text), in a batch of two."""
     modality, counts = OTHERS[name]
+    child = start("-m", "emoprefer_bench.engines.children.transformers")
+    ready = child.load(checkpoint(name), **(SMALL if name in ("qwen25_vl", "qwen3_omni") else {}))
+    assert ready["type"] == "ready", child.log_end()
     clips = ("red-low", "blue-low") if "video" in modality else ("red-low", "red-high")
     words = [WORDS, WORDS + "!" if modality == "text" else WORDS]
-    first, second = others[name].ask(
+    first, second = child.ask(
         *(question(text, clip, modality, max_tokens=12) for text, clip in zip(words, clips, strict=True))
     )
     assert first["type"] == second["type"] == "answer", first
@@ -148,6 +140,7 @@ def test_other_architectures(others, question, name):
     assert {kind: first["tokens"][kind] for kind in counts} == counts
     for kind in ("audio", "video"):
         assert bool(first["tokens"].get(kind)) == (kind in modality)
+    child.close()
 
 
 def test_a_batch_beyond_memory_is_halved(start, tmp_path, checkpoint, question):

@@ -100,9 +100,9 @@ class Child:
             self.process.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory):
-    """Start children; the end of the session ends those that still run."""
+    """Start children; the end of a file's tests ends those that still run, since each takes up to a gigabyte."""
     with contextlib.ExitStack() as children:  # one that fails to end doesn't keep the others
 
         def begin(*command: str) -> Child:
