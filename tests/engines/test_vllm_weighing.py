@@ -79,6 +79,16 @@ def test_the_clip_comes_from_the_cache_for_every_text_but_the_first(results):
         assert tokens["cached"] >= 0.9 * (tokens["audio"] + tokens["video"]), tokens
 
 
+def test_questions_that_come_together_have_their_prompt_read_together(results):
+    """Texts of one clip, each a question: fewer readings of the prompt than questions about it."""
+    width = results["omni"][-1]["answer"]["tokens"]["prompt"]
+    alike = [result for result in results["omni"] if result["answer"]["tokens"]["prompt"] == width]
+    readings = [sum(length == width for length, _ in result["requests"]) for result in alike]
+    assert len(alike) >= len(TEXTS) + 2
+    assert min(readings) == 1
+    assert sum(length == width for length, _ in results["omni"][-1]["together"]) < sum(readings)
+
+
 def test_no_more_rows_are_computed_at_once_than_a_text_has(results):
     """And the rest of its first block, and the row of each text that is drawn from."""
     longest = max(len(row) for result in results["omni"] for row in result["full"])

@@ -2,8 +2,9 @@
 
 JOBS is a file with a list of [name, `load` message, questions]. RESULTS becomes one with, for each name and question,
 `answer` (the child's own), `full` (the log-probabilities of the same tokens, each text behind its prompt computed
-whole, nothing read from the cache), `most` (of how many rows log-probabilities were computed at once for it) and
-`requests` (for each that it took, how many tokens it had, and how many of them came from the cache).
+whole, nothing read from the cache), `most` (of how many rows log-probabilities were computed at once for it),
+`requests` (for each that it took, how many tokens it had, and how many of them came from the cache) and `together`, the
+same for all questions asked at once.
 """
 
 from __future__ import annotations
@@ -71,14 +72,16 @@ async def weigh(message: dict[str, Any], questions: list[dict[str, Any]]) -> lis
         await backend._answer(Ask(str(number), question), Reply(said))
         results.append({"answer": json.loads(said.getvalue()), "most": MOST.value, "requests": [*requests]})
     said = io.StringIO()
+    requests.clear()
     again = [Ask(f"again-{number}", question) for number, question in enumerate(questions)]
     await asyncio.gather(*(backend._answer(ask, Reply(said)) for ask in again))
     for answer in map(json.loads, said.getvalue().splitlines()):
         results[int(answer["id"].removeprefix("again-"))]["again"] = answer
+    together = [*requests]
     for number, question in enumerate(questions):
         results[number]["full"] = await in_full(backend, question, f"full-{number}")
     backend._engine.shutdown(timeout=0.1)
-    return [{**result, "ready": backend.ready} for result in results]
+    return [{**result, "ready": backend.ready, "together": together} for result in results]
 
 
 if __name__ == "__main__":
