@@ -1,7 +1,8 @@
 """A judge on a Ray cluster: the same declaration, whose replicas run on the cluster's nodes.
 
-This process knows nothing of Ray. One child is the cluster's client (children/bridge.py) and is asked as any other
-child. What the nodes have of engine and weights is found out by another, which ends at once (children/survey.py).
+This process knows nothing of Ray. One child is the cluster's client (children/cluster/bridge.py) and is asked as any
+other child. What the nodes have of engine and weights is found out by another, which ends at once
+(children/cluster/survey.py).
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ class FleetEngine:
         }
         engine = self._engine
         return Launch(
-            (sys.executable, "-m", "emoprefer_bench.engines.children.bridge"),
+            (sys.executable, "-m", "emoprefer_bench.engines.children.cluster.bridge"),
             {"model": engine.model, "revision": engine.revision, "options": options},
             log,
             {"CUDA_VISIBLE_DEVICES": ""},
@@ -194,7 +195,7 @@ def _survey(asked: str) -> Sight:
     """Ask the cluster by a child. Raises FleetError."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "emoprefer_bench.engines.children.survey"],
+            [sys.executable, "-m", "emoprefer_bench.engines.children.cluster.survey"],
             input=asked,
             env={**without_secrets(os.environ, AUTHENTICATION), "CUDA_VISIBLE_DEVICES": ""},
             capture_output=True,

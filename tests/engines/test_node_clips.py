@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.media_files import make_clip
 
-from emoprefer_bench.engines.children.node_clips import ElsewhereError, NodeClips
+from emoprefer_bench.engines.children.cluster.node_clips import ElsewhereError, NodeClips
 from emoprefer_bench.media.plan import MediaPlan
 from emoprefer_bench.media.pool import DecodeError, Decoders
 

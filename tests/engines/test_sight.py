@@ -12,8 +12,8 @@ import pytest
 import emoprefer_bench
 from emoprefer_bench.demo import JUDGE
 from emoprefer_bench.engines import digests, weights
-from emoprefer_bench.engines.children.joined import ClusterError
-from emoprefer_bench.engines.children.survey import able, alike
+from emoprefer_bench.engines.children.cluster.joined import ClusterError
+from emoprefer_bench.engines.children.cluster.survey import able, alike
 from emoprefer_bench.engines.engine import ChildEngine
 from emoprefer_bench.engines.fleet import Cluster, FleetEngine, placed
 from emoprefer_bench.engines.gpus import Gpus

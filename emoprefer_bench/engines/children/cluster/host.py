@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from emoprefer_bench.engines.children.node_clips import ElsewhereError, NodeClips, Shipped
+from emoprefer_bench.engines.children.cluster.node_clips import ElsewhereError, NodeClips, Shipped
 from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.engines.session import ChildSession
 from emoprefer_bench.engines.sight import enter, sources, unpacked

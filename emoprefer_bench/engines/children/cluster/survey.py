@@ -1,7 +1,7 @@
 """What a cluster's nodes have of an engine and its weights: asked on standard input, answered on standard output.
 
-`python -m emoprefer_bench.engines.children.survey` reads a JSON object with `address`, `engine` (sight.packed), `gpus`
-(of a replica) and `folder` (the run's), and writes the fields of a Sight, or `failed` with one sentence.
+`python -m emoprefer_bench.engines.children.cluster.survey` reads a JSON object with `address`, `engine` (sight.packed),
+`gpus` (of a replica) and `folder` (the run's), and writes the fields of a Sight, or `failed` with one sentence.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from emoprefer_bench.engines.children.joined import ClusterError, join
+from emoprefer_bench.engines.children.cluster.joined import ClusterError, join
 from emoprefer_bench.engines.sight import Sight, seen, sources
 from emoprefer_bench.protocol.worker import one_line
 

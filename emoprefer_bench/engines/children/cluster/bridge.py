@@ -1,7 +1,8 @@
 """The client of a Ray cluster: one child by docs/protocol.md that deals its questions to replicas on the nodes.
 
-`python -m emoprefer_bench.engines.children.bridge`; engines/fleet.py starts it. No model runs here. Each replica is an
-actor (host.py) that Ray neither starts again nor asks again: what became of a question is known here alone.
+`python -m emoprefer_bench.engines.children.cluster.bridge`; engines/fleet.py starts it. No model runs here. Each
+replica is an actor (host.py) that Ray neither starts again nor asks again: what became of a question is known here
+alone.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench.engines import dealing
-from emoprefer_bench.engines.children.host import Host
-from emoprefer_bench.engines.children.joined import join
-from emoprefer_bench.engines.children.node_clips import KINDS
+from emoprefer_bench.engines.children.cluster.host import Host
+from emoprefer_bench.engines.children.cluster.joined import join
+from emoprefer_bench.engines.children.cluster.node_clips import KINDS
 from emoprefer_bench.engines.sight import sources
 from emoprefer_bench.protocol.worker import one_line, serve
 
