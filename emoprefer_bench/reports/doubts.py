@@ -56,7 +56,7 @@ def subsets(cases: Sequence[ReportedCase]) -> Table:
             subset,
             str(part["rows"]),
             numbers.score(part["scores"]["waf2"], with_interval=True),
-            numbers.percent(part.get("longer")),
+            _share(part.get("longer"), part.get("longer_interval")),
             *(numbers.score(part["scores"][metric]) for metric in SUBSET_METRICS),
         ]
         for name, case in _named(cases)
@@ -73,10 +73,8 @@ def slices(cases: Sequence[ReportedCase]) -> Table:
             name,
             part["slice"],
             str(part["rows"]),
-            f"{numbers.percent(part['acc2'])} {numbers.interval(part['interval'])}",
-            f"{numbers.percent(part['followed'])} {numbers.interval(part['followed_interval'])}"
-            if "followed" in part
-            else numbers.NONE,
+            _share(part["acc2"], part["interval"]),
+            _share(part["followed"], part["followed_interval"]) if "followed" in part else numbers.NONE,
         ]
         for name, case in _named(cases)
         for part in case.get("slices", {}).get("shortcuts", ())
@@ -106,6 +104,11 @@ def people(cases: Sequence[ReportedCase]) -> Table:
     )
     heads = ["judge", "acc2", "of the best", "could stand in for"]
     return Table(title, heads, rows, 1)
+
+
+def _share(share: float | None, bounds: Sequence[float] | None) -> str:
+    """A share in percent, with its interval."""
+    return numbers.NONE if share is None else f"{numbers.percent(share)} {numbers.interval(bounds)}"
 
 
 def _stands_in(test: Alternative | None) -> str:

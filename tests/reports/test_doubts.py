@@ -25,8 +25,9 @@ def test_every_form_has_gains_subsets_slices_and_pulls():
         latex.render(document),
     )
     for form in forms:
-        for cell in (subset[3], against[3], against[4], pulls[2]):
+        for cell in (subset[3], subset[4], against[3], against[4], pulls[2]):
             assert cell in form
+            assert "[" in cell
     assert gain[4] in forms[1]
 
 
