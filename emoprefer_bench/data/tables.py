@@ -228,7 +228,7 @@ def _row(record: Record, subset: str) -> Row:
     name, a1, a2 = (cells[column] for column in COLUMNS)
     label = next((label for label in LABELS if label == cells.get(PREFERENCE)), None)
     shared = (*WRITERS, ANNOTATOR, subset)
-    model1, model2, annotator, part = (sys.intern(cells.get(column, "")) or None for column in shared)
+    model1, model2, annotator, part = (_said(cells, column) for column in shared)
     fields = {column: cell for column, cell in cells.items() if column not in KNOWN}
     reference, question, criterion = (_said(cells, column) for column in (REFERENCE, QUESTION, CRITERION))
     own = (model1, model2, annotator, part, reference, question, criterion)
@@ -238,7 +238,7 @@ def _row(record: Record, subset: str) -> Row:
 def _said(cells: Mapping[str, str], column: str) -> str | None:
     """What a cell says; None for an empty one."""
     cell = cells.get(column, "")
-    return cell if cell.strip() else None
+    return sys.intern(cell) if cell.strip() else None
 
 
 def _repeated(rows: list[Row], path: Path) -> Iterator[str]:

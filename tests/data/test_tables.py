@@ -214,12 +214,12 @@ def test_unknown_columns_are_kept_and_named_once(write):
 
 
 def test_annotators_and_subsets_have_columns_of_their_own(write):
-    """Neither is unknown; an empty cell is nobody, and no subset."""
-    rows = [(*ROWS[0], "ann", "angry"), (*ROWS[1], "", ""), (*ROWS[2], "ben", "sad")]
+    """Neither is unknown; an empty cell, or one of blanks, is nobody, and no subset."""
+    rows = [(*ROWS[0], "ann", "angry"), (*ROWS[1], "", " "), (*ROWS[2], " ", "")]
 
     read = read_well(write(rows, header=(*HEADER, "annotator", "subset")))
 
-    assert [(row.annotator, row.subset) for row in read] == [("ann", "angry"), (None, None), ("ben", "sad")]
+    assert [(row.annotator, row.subset) for row in read] == [("ann", "angry"), (None, None), (None, None)]
     assert read[0].fields == {"subset": "angry"}
 
 
