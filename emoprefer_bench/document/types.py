@@ -495,10 +495,13 @@ class Alternative(TypedDict):
 class OfCeiling(TypedDict):
     """A judge beside people, on the rows of pairs that several labelled, and whether it could stand in for one.
 
-    `relative` is its acc2 by the two bounds of the best one, the lower first.
+    `rows` are those rows that are labelled a1 or a2, `interval` is that of its acc2 on them, over clips; `relative` is
+    the acc2 by the two bounds of the best one, the lower first.
     """
 
+    rows: NotRequired[Count]
     acc2: Share | None
+    interval: NotRequired[Interval | None]
     relative: Interval | None
     alternative: Alternative | None
 

@@ -8,7 +8,8 @@ unknown or undefined is empty. A case that failed,
 and a vote by lot, has one row, without a metric; cases that did not run have none.
 
 Rows with a `part` are about a part of the rows: `subset:` and its name, with `longer`, the share of verdicts for the
-longer text; or `slice:` and its name, with `strict_acc2` and `followed`, the share of verdicts that are the shortcut's.
+longer text; `slice:` and its name, with `strict_acc2` and `followed`, the share of verdicts that are the shortcut's; or
+`people`, with `acc2` on the rows that several people labelled.
 `gain_waf2` is the difference from the best control, which is `against`, with its two-sided `p`; `pull_` and a name is
 the weight of that in the verdicts; `of_best` is the part of the best possible accuracy, of which two bounds are known.
 """
@@ -55,6 +56,8 @@ def _rows(case: ScoredCase) -> Iterable[dict[str, Any]]:
     for name, pull in case.get("pulls", {}).items():
         yield {**of_case, **_value(f"pull_{name}", pull["weight"], pull["interval"])}
     if beside := case.get("of_ceiling"):
+        of_people = {**of_case, "labelled": beside.get("rows", ""), "part": "people"}
+        yield {**of_people, **_value("acc2", beside["acc2"], beside.get("interval"))}
         yield {**of_case, **_value("of_best", None, beside["relative"])}
     for name, part in case.get("subsets", {}).items():
         of_part = {**of_case, "rows": part["rows"], "labelled": part["labelled"], "part": f"subset:{name}"}

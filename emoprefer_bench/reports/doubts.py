@@ -95,14 +95,20 @@ def pulls(cases: Sequence[ReportedCase]) -> Table:
 def people(cases: Sequence[ReportedCase]) -> Table:
     """Each judge beside the people who labelled: its part of the best accuracy, and for whom it could stand in."""
     rows = [
-        [name, numbers.percent(beside["acc2"]), numbers.interval(beside["relative"]), _stands_in(beside["alternative"])]
+        [
+            name,
+            str(beside.get("rows", numbers.NONE)),
+            _share(beside["acc2"], beside.get("interval")),
+            numbers.interval(beside["relative"]),
+            _stands_in(beside["alternative"]),
+        ]
         for name, case in _named(cases)
         if (beside := case.get("of_ceiling")) and not is_control(case)
     ]
     title = (
         "beside people: accuracy on rows that several labelled, what part of the best possible one it is, in percent"
     )
-    heads = ["judge", "acc2", "of the best", "could stand in for"]
+    heads = ["judge", "rows", "acc2", "of the best", "could stand in for"]
     return Table(title, heads, rows, 1)
 
 

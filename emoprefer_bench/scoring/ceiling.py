@@ -19,6 +19,7 @@ from emoprefer_bench.scoring.counts import group_numbers
 from emoprefer_bench.scoring.intervals import ratio_interval, student, tail
 from emoprefer_bench.scoring.metrics import case_metrics
 from emoprefer_bench.scoring.slices import rows_of
+from emoprefer_bench.scoring.statistics import cluster_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -157,10 +158,14 @@ def of_ceiling(pairs: Sequence[Pair], rounds: Sequence[Verdicts]) -> OfCeiling |
         return None
     units = votes_of(pairs)
     rows = sorted(vote.row for unit in units for vote in unit)
-    acc2 = case_metrics([pairs[row].label for row in rows], rows_of(rounds, rows))["acc2"]["mean"]
+    labels, verdicts = [pairs[row].label for row in rows], rows_of(rounds, rows)
+    acc2 = case_metrics(labels, verdicts)["acc2"]["mean"]
+    interval = cluster_intervals(labels, verdicts, [pairs[row].clip.name for row in rows], metrics=["acc2"])["acc2"]
     low, high = human["best"]
     return {
+        "rows": sum(label in _TWO for label in labels),
         "acc2": acc2,
+        "interval": list(interval) if interval else None,
         "relative": [acc2 / high, acc2 / low] if acc2 is not None and low else None,
         "alternative": alternative(units, rounds[0].forward),
     }

@@ -78,13 +78,20 @@ def test_every_form_says_how_far_people_agree():
     assert f"two agree in {agreement}" in lines[0]
     assert f"between {100 * human['best'][0]:.2f} and {100 * human['best'][1]:.2f} (by that interval" in lines[1]
     able, majority = sorted(doubts.people(document["cases"]).rows)
-    assert (able[0], able[3]) == ("able S1", "3 of 3 people: passes")
-    assert (majority[0], majority[3]) == ("majority (people)", "-")
+    assert (able[0], able[1], able[4]) == ("able S1", "600", "3 of 3 people: passes")
+    assert (majority[0], majority[4]) == ("majority (people)", "-")
+    assert "[" in able[2]
     forms = (terminal.render(document), markdown.render(document).replace("\\", ""), latex.render(document))
     for form in forms:
         assert agreement.rstrip("%") in form
         assert able[2] in form
+        assert able[3] in form
     rows = list(csv.DictReader(io.StringIO(csv_table.render(document))))
+    [part] = [row for row in rows if row["part"] == "people" and row["model"] == "able"]
+    low, high = document["cases"][0]["of_ceiling"]["interval"]
+    assert (part["metric"], part["labelled"]) == ("acc2", "600")
+    assert (float(part["low"]), float(part["high"])) == pytest.approx((low, high))
+    assert low < float(part["mean"]) < high
     [beside] = [row for row in rows if row["metric"] == "of_best" and row["model"] == "able"]
     assert float(beside["low"]) == pytest.approx(document["cases"][0]["of_ceiling"]["relative"][0])
     assert findings.ceiling(shortcuts_run()["datasets"]["toy"]) == []

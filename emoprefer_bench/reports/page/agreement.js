@@ -273,16 +273,17 @@ function gapBoard(dataset, all, name) {
   );
 }
 
-/** A data set's ceiling: how far people agree; a judge's of_ceiling: {acc2, relative, alternative}. */
+/** A data set's ceiling: how far people agree; a judge's of_ceiling: {rows, acc2, interval, relative, alternative}. */
 function peopleTable(report, dataset) {
   const human = report.datasets[dataset]?.ceiling;
   const rows = casesOf(report, dataset)
     .filter((one) => one.of_ceiling && !isControl(one) && !isDrawn(one))
     .map((one) => {
-      const { acc2, relative, alternative } = one.of_ceiling;
+      const { rows, acc2, interval, relative, alternative } = one.of_ceiling;
       return [
         judge(one),
-        number(percent(acc2)),
+        number(rows === undefined ? DASH : count(rows)),
+        WITH_INTERVAL(acc2, interval),
         number(range(relative)),
         number(alternative ? `${alternative.wins} of ${alternative.annotators.length}` : DASH),
       ];
@@ -301,7 +302,7 @@ function peopleTable(report, dataset) {
     ),
     table(
       "Accuracy on the rows that several people labelled, what part of the best possible one it is, and for how many people the judge could stand in",
-      ["Judge", ...["Accuracy", "Of the best", "Stands in for"].map(number)],
+      ["Judge", ...["Rows", "Accuracy", "Of the best", "Stands in for"].map(number)],
       rows,
     ),
   ];
