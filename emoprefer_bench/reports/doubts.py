@@ -10,7 +10,7 @@ from emoprefer_bench.reports import cells, numbers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from emoprefer_bench.document.types import Alternative, Pull, ReportedCase, ScoredCase
+    from emoprefer_bench.document.types import Alternative, Dataset, Pull, ReportedCase, ScoredCase
 
 SUBSET_METRICS = ("acc3", "acc2", "swap")
 PULLS = ("people", "longer", "always_a1", "writer_prior", "word_overlap")
@@ -110,6 +110,16 @@ def people(cases: Sequence[ReportedCase]) -> Table:
     )
     heads = ["judge", "rows", "acc2", "of the best", "could stand in for"]
     return Table(title, heads, rows, 1)
+
+
+def annotators(dataset: Dataset) -> Table:
+    """How often the other people agree with each who has a name, on how many labels."""
+    human = dataset.get("ceiling")
+    rows = [
+        [person["annotator"], str(person["rows"]), _share(person["agreement"], person["interval"])]
+        for person in (human["annotators"] if human else ())
+    ]
+    return Table("how often other people agree with each, in percent", ["person", "rows", "others agree"], rows, 1)
 
 
 def _share(share: float | None, bounds: Sequence[float] | None) -> str:

@@ -46,12 +46,13 @@ def render(document: Document) -> str:
     """The tables of every data set, to be put into a document that loads the package booktabs."""
     blocks = []
     for name, dataset in document["datasets"].items():
+        each = doubts.annotators(dataset)
         blocks += [
             f"% {_one_line(cells.about(name, dataset))}",
             _paper_table(document, name),
             _all_prompts(document, name),
             *(f"% {_one_line(sentence)}" for sentence in findings.ceiling(dataset)),
-            *map(_part, doubts.tables(tabled(document, name))),
+            *map(_part, [*([each] if each.rows else []), *doubts.tables(tabled(document, name))]),
         ]
     return "\n\n".join(blocks) + "\n"
 

@@ -25,7 +25,8 @@ def render(document: Document) -> str:
         cases = tabled(document, name)
         blocks += [f"### {escaped(cells.about(name, dataset))}", _table(cases)]
         blocks += [escaped(sentence) for sentence in findings.ceiling(dataset)]
-        parts = [*doubts.tables(cases), *crossed.tables(document, name)]
+        each = doubts.annotators(dataset)
+        parts = [*([each] if each.rows else []), *doubts.tables(cases), *crossed.tables(document, name)]
         blocks += [block for part in parts for block in (f"{_sentence(part.title)}:", _part(part))]
         blocks += [escaped(sentence) for sentence in crossed.sentences(document, name)]
     blocks.append("In percent; in brackets the 95% interval over clips. A control looks at nothing but the two texts.")

@@ -13,7 +13,7 @@ from emoprefer_bench.reports import cells, crossed, doubts, findings, grids, num
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emoprefer_bench.document.types import Document, Pace, ReportedCase, ScoredCase, UnscoredCase
+    from emoprefer_bench.document.types import Dataset, Document, Pace, ReportedCase, ScoredCase, UnscoredCase
 
 QUIET = ("waf2", "swap")
 NORMAL = ("waf2", "acc2", "waf3", "acc3", "swap", "answered")
@@ -55,7 +55,7 @@ def render(document: Document, *, verbosity: int = 0, width: int = grids.WIDTH, 
         blocks += ["\n".join(line for against in beside for line in against(of_dataset))]
         blocks += ["\n".join(findings.ceiling(dataset)), "\n".join(findings.pulled(of_dataset))]
         blocks += ["\n".join(weighed.sentences(of_dataset))] if verbosity >= 0 else []
-        blocks += _parts(of_dataset, verbosity, width)
+        blocks += _parts(dataset, of_dataset, verbosity, width)
         blocks += _crossed(document, name, verbosity, width)
     blocks += [findings.deltas(document["cases"])] if verbosity >= 0 else []
     blocks += _costs(document["cases"]) if verbosity > 0 else []
@@ -120,10 +120,10 @@ def _cells(cases: list[ReportedCase], shown: Sequence[str], prefix: str) -> tupl
     return ["judge", "prompt", *(HEADS.get(metric, metric) for metric in metrics)], rows
 
 
-def _parts(cases: Sequence[ReportedCase], verbosity: int, width: int) -> list[str]:
-    """Scores by subset, and beside people; with -v, what is known of shortcuts."""
+def _parts(dataset: Dataset, cases: Sequence[ReportedCase], verbosity: int, width: int) -> list[str]:
+    """Scores by subset, and beside people; with -v, what is known of shortcuts, and of each who labelled."""
     shown = [doubts.people(cases), doubts.subsets(cases)] if verbosity >= 0 else []
-    shown += [doubts.slices(cases), doubts.pulls(cases)] if verbosity > 0 else []
+    shown += [doubts.annotators(dataset), doubts.slices(cases), doubts.pulls(cases)] if verbosity > 0 else []
     return [f"{part.title}:\n{_fitting(part, width)}" for part in shown if part.rows]
 
 

@@ -184,6 +184,10 @@ def test_the_page_says_how_far_people_agree(tab, tmp_path):
     assert f"an accuracy between {100 * best[0]:.1f} and {100 * best[1]:.1f}" in text
     row = tab.page.locator("#shortcuts table", has_text="Stands in for").locator("tr", has_text="able")
     assert row.locator("td").last.inner_text() == "3 of 3"
+    people = tab.page.locator("#shortcuts table", has_text="Others agree").locator("tbody tr")
+    first = document["datasets"]["toy"]["ceiling"]["annotators"][0]
+    assert people.count() == 3
+    assert f"{100 * first['agreement']:.1f}" in people.first.inner_text()
     assert tab.unsound() == []
 
 

@@ -86,6 +86,10 @@ def test_every_form_says_how_far_people_agree():
         assert agreement.rstrip("%") in form
         assert able[2] in form
         assert able[3] in form
+    [person, *_] = doubts.annotators(document["datasets"]["toy"]).rows
+    assert (person[0], person[1]) == ("person0", "200")
+    for form in (terminal.render(document, verbosity=1), *forms[1:]):
+        assert person[2] in form
     rows = list(csv.DictReader(io.StringIO(csv_table.render(document))))
     [part] = [row for row in rows if row["part"] == "people" and row["model"] == "able"]
     low, high = document["cases"][0]["of_ceiling"]["interval"]
@@ -95,6 +99,7 @@ def test_every_form_says_how_far_people_agree():
     [beside] = [row for row in rows if row["metric"] == "of_best" and row["model"] == "able"]
     assert float(beside["low"]) == pytest.approx(document["cases"][0]["of_ceiling"]["relative"][0])
     assert findings.ceiling(shortcuts_run()["datasets"]["toy"]) == []
+    assert doubts.annotators(shortcuts_run()["datasets"]["toy"]).rows == []
 
 
 def test_tables_fit_the_terminal():

@@ -289,6 +289,7 @@ function peopleTable(report, dataset) {
       ];
     });
   if (!human || !rows.length) return null;
+  const each = human.annotators.map((one) => [said(one.annotator), number(count(one.rows)), WITH_INTERVAL(one.agreement, one.interval)]);
   const [low, high] = human.best;
   return [
     el("h3", {}, "People on ", said(dataset)),
@@ -305,6 +306,7 @@ function peopleTable(report, dataset) {
       ["Judge", ...["Rows", "Accuracy", "Of the best", "Stands in for"].map(number)],
       rows,
     ),
+    each.length > 0 && table("How often other people agree with each", ["Person", ...["Rows", "Others agree"].map(number)], each),
   ];
 }
 
