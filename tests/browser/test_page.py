@@ -182,6 +182,8 @@ def test_the_page_says_how_far_people_agree(tab, tmp_path):
     text = tab.page.locator("#shortcuts").inner_text()
     best = document["datasets"]["toy"]["ceiling"]["best"]
     assert f"an accuracy between {100 * best[0]:.1f} and {100 * best[1]:.1f}" in text
+    low, high = document["datasets"]["toy"]["ceiling"]["alpha_interval"]
+    assert f"({low:.2f} to {high:.2f})" in text
     row = tab.page.locator("#shortcuts table", has_text="Stands in for").locator("tr", has_text="able")
     assert row.locator("td").last.inner_text() == "3 of 3"
     people = tab.page.locator("#shortcuts table", has_text="Others agree").locator("tbody tr")

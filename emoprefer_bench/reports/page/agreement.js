@@ -291,13 +291,14 @@ function peopleTable(report, dataset) {
   if (!human || !rows.length) return null;
   const each = human.annotators.map((one) => [said(one.annotator), number(count(one.rows)), WITH_INTERVAL(one.agreement, one.interval)]);
   const [low, high] = human.best;
+  const sure = human.alpha_interval?.map((bound) => bound.toFixed(2)).join(" to ");
   return [
     el("h3", {}, "People on ", said(dataset)),
     el(
       "p",
       {},
       `Two people agree on ${percent(human.agreement)}% of labels (${range(human.agreement_interval)}) in ` +
-        `${plural(human.pairs, "pair")}; Krippendorff\u2019s alpha is ${human.alpha?.toFixed(2) ?? DASH}. ` +
+        `${plural(human.pairs, "pair")}; Krippendorff\u2019s alpha is ${human.alpha?.toFixed(2) ?? DASH}${sure ? ` (${sure})` : ""}. ` +
         `So the best judge of single labels has an accuracy between ${percent(low)} and ${percent(high)}` +
         `${human.best_interval ? ` (by the interval, ${range(human.best_interval)})` : ""}.`,
     ),
