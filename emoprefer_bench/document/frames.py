@@ -31,6 +31,7 @@ class Report:
 
         A case without scores has none: its cells are empty, and `reason` says why. With `subsets`, there is a row for
         each subset of each case, too, which is named in the column `subset`; it is empty where all rows are meant.
+        There, `longer` is the share of verdicts for the longer text.
         """
         import pandas as pd  # noqa: PLC0415  # for people who look at results
 
@@ -72,7 +73,9 @@ def _subsets(case: ReportedCase) -> Iterator[dict[str, Any]]:
     for name, part in (case.get("subsets") or {}).items() if is_scored(case) else ():
         kept = {column: whole[column] for column in ("case", *NAMED, *STATES)}
         sizes = {"rows": part["rows"], "labelled": part["labelled"]}
-        yield {**kept, **sizes, "subset": name, **_scores(part["scores"])}
+        low, high = part.get("longer_interval") or (None, None)
+        longer = {"longer": part.get("longer"), "longer_low": low, "longer_high": high}
+        yield {**kept, **sizes, "subset": name, **_scores(part["scores"]), **longer}
 
 
 def _scores(scores: Mapping[str, Score]) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from emoprefer_bench.reports import cells, numbers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from emoprefer_bench.document.types import Alternative, Dataset, Pull, ReportedCase, ScoredCase
+    from emoprefer_bench.document.types import Alternative, Dataset, Part, Pull, ReportedCase, ScoredCase
 
 SUBSET_METRICS = ("acc3", "acc2", "swap")
+SOLVED = " (solved by length)"
+"""Said of a subset in which the longer text is the right one in all rows: no judge's merit shows there."""
 PULLS = ("people", "longer", "always_a1", "writer_prior", "word_overlap")
 
 
@@ -53,7 +55,7 @@ def subsets(cases: Sequence[ReportedCase]) -> Table:
     rows = [
         [
             name,
-            subset,
+            f"{subset}{SOLVED}" if _is_solved(case, part) else subset,
             str(part["rows"]),
             numbers.score(part["scores"]["waf2"], with_interval=True),
             _share(part.get("longer"), part.get("longer_interval")),
@@ -64,6 +66,11 @@ def subsets(cases: Sequence[ReportedCase]) -> Table:
     ]
     title = "by subset, in percent; longer: verdicts for the longer text"
     return Table(title, ["judge", "subset", "rows", "waf2", "longer", *SUBSET_METRICS], rows, 2)
+
+
+def _is_solved(case: ScoredCase, part: Part) -> bool:
+    """Whether the row is the longer text's own, and that is right on all of the subset."""
+    return is_control(case) and case["model"] == "longer" and part["scores"]["strict_acc2"]["mean"] == 1
 
 
 def slices(cases: Sequence[ReportedCase]) -> Table:

@@ -177,8 +177,8 @@ def alternative(units: Sequence[Sequence[Vote]], verdicts: Sequence[Label | None
     Each annotator is set aside in turn. On each of their rows, judge and annotator are held against the other people's
     labels, and whoever agrees with more of them has the row, both where they are level. The judge wins over the
     annotator if it has at least as many rows, less a margin, by a one-sided t test; p values are for all annotators
-    together (Benjamini and Yekutieli, 2001). It passes if it wins over half of them. `advantage` is how often it has a
-    row, the mean over annotators.
+    together (Benjamini and Yekutieli, 2001). It passes if it wins over at least half of them. `advantage` is how often
+    it has a row, the mean over annotators.
     """
     people = {vote.person for unit in units for vote in unit if isinstance(vote.person, str)}
     compared = [made for person in sorted(people) if (made := _against(person, units, verdicts)) is not None]

@@ -162,7 +162,9 @@ def test_a_picture_shows_what_a_judge_is_worth_without_a_shortcut(tab, tmp_path)
     there, against = (f"{100 * parts[f'{relation} longer']['acc2']:.0f}" for relation in ("with", "against"))
     assert row.locator("b").inner_text() == f"{there}, {against}"
     assert (row.locator("path.dot.control").count(), row.locator("circle.dot").count()) == (1, 1)
-    assert f"follows {100 * parts['against longer']['followed']:.0f}" in row.inner_text()
+    followed = parts["against longer"]
+    low, high = (f"{100 * bound:.1f}" for bound in followed["followed_interval"])
+    assert f"follows {100 * followed['followed']:.0f} ({low}\N{EN DASH}{high})" in row.inner_text()
     weight = f"{judge['pulls']['longer']['weight']:.2f}"
     assert tab.page.locator("#shortcuts table b", has_text=weight).count() == 1
     omission = f"{100 * judge['subsets']['omission']['scores']['waf2']['mean']:.1f}"

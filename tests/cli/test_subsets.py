@@ -69,6 +69,11 @@ def test_data_frames_have_a_row_for_each_subset(document):
     assert list(parts.index.fillna("all")) == ["all", "flip", "omission"]
     assert parts.loc["flip", "acc2"] == document["cases"][0]["subsets"]["flip"]["scores"]["acc2"]["mean"]
     assert parts.loc["flip", "rows"] == 287
+    part = document["cases"][0]["subsets"]["omission"]
+    assert parts.loc["omission", ["longer", "longer_low", "longer_high"]].tolist() == [
+        part["longer"],
+        *part["longer_interval"],
+    ]
     assert parts["model"].nunique() == 1
     empty = frames.Report({**document, "cases": []}).cases(subsets=True)
     assert "subset" in empty.columns

@@ -31,6 +31,19 @@ def test_every_form_has_gains_subsets_slices_and_pulls():
     assert gain[4] in forms[1]
 
 
+def test_a_subset_that_length_solves_says_so():
+    """In the row of the longer text alone, and where it is right on all of the subset alone."""
+    document = shortcuts_run()
+    [control] = (dict(case) for case in document["cases"] if case["model"] == "follower")
+    control |= {"id": "longer-toy", "model": "longer", "prompt": "direct", "modality": None}
+    solved = {"scores": {**control["subsets"]["omission"]["scores"], "strict_acc2": {"mean": 1.0, "interval": None}}}
+    control["subsets"] = {**control["subsets"], "omission": {**control["subsets"]["omission"], **solved}}
+    named = [row[1] for row in doubts.subsets([*document["cases"], control]).rows if row[0].startswith("longer ")]
+    assert named == ["flip", "omission (solved by length)"]
+    judge = {**control, "modality": "video"}
+    assert all("solved" not in row[1] for row in doubts.subsets([*document["cases"], judge]).rows)
+
+
 def test_the_table_for_spreadsheets_has_rows_of_parts():
     """Each with what it is about, and the fractions that the document has."""
     document = shortcuts_run()

@@ -265,7 +265,7 @@ function gapBoard(dataset, all, name) {
             "span",
             { class: "value" },
             el("b", {}, `${percent(there.acc2, 0)}, ${percent(against.acc2, 0)}`),
-            el("small", {}, `follows ${percent(against.followed, 0)}`),
+            el("small", {}, `follows ${percent(against.followed, 0)} (${range(against.followed_interval)})`),
           ),
         );
       }),
@@ -353,13 +353,20 @@ function pullsTable(report) {
   );
 }
 
+const SOLVED = " (solved by length)";
+
+/** Whether the row is the longer text's own, and that is right on all of the subset: no judge's merit shows there. */
+function isSolved(one, part) {
+  return one.model === "longer" && isControl(one) && part.scores.strict_acc2?.mean === 1;
+}
+
 function subsetTable(report) {
   const cases = report.cases.filter((one) => !isDrawn(one) && Object.keys(one.subsets ?? {}).length);
   const rows = cases.flatMap((one) =>
     Object.entries(one.subsets).map(([name, part]) => [
       judge(one),
       said(one.dataset),
-      said(name),
+      el("span", {}, said(name), isSolved(one, part) && SOLVED),
       number(count(part.rows)),
       ...["waf2", "acc2", "acc3", "swap"].map((metric) =>
         WITH_INTERVAL(part.scores[metric].mean, part.scores[metric].interval),
