@@ -270,7 +270,7 @@ def smollm2_135m(gpus: Gpus) -> ChildEngine:
         family="text",
         gpus=gpus,
         max_tokens=24,
-        batch_size=8,
+        batch_size=16,
     )
 
 
