@@ -29,7 +29,8 @@ class Table(NamedTuple):
 
 def tables(cases: Sequence[ReportedCase]) -> list[Table]:
     """The tables of a data set's cases, in the order in which they are to be read; those alone that have rows."""
-    return [table for table in (gains(cases), people(cases), subsets(cases), slices(cases), pulls(cases)) if table.rows]
+    made = (gains(cases), people(cases), subsets(cases, with_intervals=True), slices(cases), pulls(cases))
+    return [table for table in made if table.rows]
 
 
 def gains(cases: Sequence[ReportedCase]) -> Table:
@@ -50,8 +51,8 @@ def gains(cases: Sequence[ReportedCase]) -> Table:
     return Table("gain over the best control on the same rows, in points", heads, rows, 2)
 
 
-def subsets(cases: Sequence[ReportedCase]) -> Table:
-    """The scores of each subset."""
+def subsets(cases: Sequence[ReportedCase], *, with_intervals: bool = False) -> Table:
+    """The scores of each subset; waf2 has its interval in any case, the others where there is room."""
     rows = [
         [
             name,
@@ -59,7 +60,7 @@ def subsets(cases: Sequence[ReportedCase]) -> Table:
             str(part["rows"]),
             numbers.score(part["scores"]["waf2"], with_interval=True),
             _share(part.get("longer"), part.get("longer_interval")),
-            *(numbers.score(part["scores"][metric]) for metric in SUBSET_METRICS),
+            *(numbers.score(part["scores"][metric], with_interval=with_intervals) for metric in SUBSET_METRICS),
         ]
         for name, case in _named(cases)
         for subset, part in case.get("subsets", {}).items()

@@ -7,7 +7,7 @@ import pytest
 from support import documents
 from support.sources import people_run, shortcuts_run
 
-from emoprefer_bench.reports import csv_table, doubts, findings, latex, markdown, terminal
+from emoprefer_bench.reports import csv_table, doubts, findings, latex, markdown, numbers, terminal
 
 
 def test_every_form_has_gains_subsets_slices_and_pulls():
@@ -29,6 +29,9 @@ def test_every_form_has_gains_subsets_slices_and_pulls():
             assert cell in form
             assert "[" in cell
     assert gain[4] in forms[1]
+    part = next(case for case in document["cases"] if case["model"] == "follower")["subsets"]["omission"]
+    for metric in ("acc2", "acc3", "swap"):
+        assert all(numbers.score(part["scores"][metric], with_interval=True) in form for form in forms[1:])
 
 
 def test_a_subset_that_length_solves_says_so():
