@@ -6,6 +6,9 @@ import time
 
 import pytest
 
+from emoprefer_bench.engines.children import vllm
+from emoprefer_bench.engines.families import adapter
+
 WORDS = "Which description fits the clip better, a1 or a2?"
 SIZES = {"max_model_len": 2048, "kv_cache_memory_bytes": 64 << 20}
 
@@ -132,18 +135,27 @@ def test_top_k_of_1_is_greedy_and_0_is_all(omni, question):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("name", "options", "message"),
     [
-        ({"max_model_length": 9}, r"has no option 'max_model_length'; did you mean 'max_model_len'\?"),
-        ({"renderer_num_workers": 2, "mm_processor_cache_gb": 1}, "is not safe for several threads. Leave the one or"),
+        ("text", {"max_model_length": 9}, r"has no option 'max_model_length'; did you mean 'max_model_len'\?"),
+        ("omni", {"mm_processor_cache_type": "shm"}, "doesn't go with qwen25omni: vLLM loses there that"),
     ],
 )
-def test_an_option_that_can_t_be_fails_with_a_sentence(start, checkpoint, options, message):
+def test_an_option_that_can_t_be_fails_with_a_sentence(start, checkpoint, name, options, message):
     """What this vLLM doesn't know is named, with what may be meant; so is what doesn't go together."""
-    failed = start("-m", "emoprefer_bench.engines.children.vllm").load(checkpoint("text"), **options)
+    failed = start("-m", "emoprefer_bench.engines.children.vllm").load(checkpoint(name), **options)
     assert failed["type"] == "failed"
     with pytest.raises(ValueError, match=message):
         raise ValueError(failed["message"])
+
+
+def test_several_threads_have_no_cache_of_what_they_prepare():
+    """Whoever asks for both is told. One thread keeps it, in shared memory too where no sound lies inside a picture."""
+    seeing = adapter("qwen25vl")
+    assert vllm._preparing(seeing, {"renderer_num_workers": 2}) == {"mm_processor_cache_gb": 0}
+    assert vllm._preparing(seeing, {"renderer_num_workers": 1, "mm_processor_cache_type": "shm"}) == {}
+    with pytest.raises(ValueError, match="is not safe for several threads"):
+        vllm._preparing(seeing, {"renderer_num_workers": 2, "mm_processor_cache_gb": 1})
 
 
 def test_its_engine_dies_and_so_does_all_of_it(loaded, question):

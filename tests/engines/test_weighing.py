@@ -138,3 +138,32 @@ def test_a_prompt_that_was_answered_is_not_read_again_for_its_texts(backend, que
         for weighed, of_text in zip(replies[f"weighed {number}"]["logprobs"], expected, strict=True):
             assert weighed == pytest.approx(of_text, abs=1e-5)
     assert read == [f"weighed {number}" for number in range(REREAD.get(name, 0))]
+
+
+def test_where_answers_leave_no_room_for_texts_they_are_forgotten_first(backend, question, monkeypatch):
+    """The prompts are read anew then, and no batch becomes smaller for it."""
+    backend = backend("text")
+    prompt = question(WORDS)
+    (expected,) = weigh(backend, {**prompt, "score": TEXTS})
+    backend._prompts.clear()
+    tried = []
+
+    def exceed(said, row):
+        tried.append(row)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(transformers.weighing, "read_for_answer", exceed)
+    replies = Replies()
+    (answered, weighed) = (
+        backend._encode(transformers.Ask(name, asked), replies)
+        for name, asked in (("answered", prompt), ("weighed", {**prompt, "score": TEXTS}))
+    )
+    backend._encoded["weighed"] = Future()
+    backend._encoded["weighed"].set_result(weighed)
+    backend._passed_on.put(weighed.ask)
+    size = backend._batch_size
+    backend._answer([answered], replies)
+    assert tried == [0]
+    assert backend._batch_size == size
+    for told, of_text in zip(replies["weighed"]["logprobs"], expected["logprobs"], strict=True):
+        assert told == pytest.approx(of_text, abs=1e-5)

@@ -17,7 +17,6 @@ HD = (1280, 720)
 TINY = {"min_pixels": 3136, "max_pixels": 12544}
 VLLM = {  # by name: what is set beside the defaults; renderers have to do without the cache, see docs/gpu.md
     "lru": {},
-    "shm": {"mm_processor_cache_type": "shm"},
     "renderers-1": {"renderer_num_workers": 1, "mm_processor_cache_gb": 0},
     "renderers-2": {"renderer_num_workers": 2},
     "renderers-4": {"renderer_num_workers": 4},

@@ -8,7 +8,6 @@ picture and sound to become tensors.
 from __future__ import annotations
 
 import copy
-import functools
 import itertools
 import json
 import logging
@@ -34,8 +33,6 @@ from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, one_line, serve
 from emoprefer_bench.reading.thinking import opened_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from emoprefer_bench.engines.adapters import Adapter
 
 log = logging.getLogger(__name__)
@@ -165,20 +162,28 @@ class Transformers:
         for number, row in enumerate(rows):
             self._waiting += self._passed_on.waiting()
             if behind := self._rows(take_behind(self._waiting, row.ask)):
-                self._weigh(behind, reply, functools.partial(weighing.read_for_answer, said, number))
+                self._weigh(behind, reply, said, number)
 
-    def _weigh(self, rows: list[Row], reply: Reply, had: Callable[[], weighing.Read | None] = lambda: None) -> None:
-        """Weigh the texts of all rows, which have one prompt: the model reads it once, unless it `had` just read it."""
+    def _weigh(self, rows: list[Row], reply: Reply, said: weighing.Said | None = None, answered: int = 0) -> None:
+        """Weigh the texts of all rows, which have one prompt: the model reads it once, unless it just did.
+
+        Where that was for an answer, `said` is of its batch, and `answered` its number there.
+        """
         started = time.perf_counter()
         key = json.dumps(prompt_of(rows[0].ask.question))
         try:
-            known = self._prompts.kept(key) or had()
+            known = self._prompts.kept(key) or (said and weighing.read_for_answer(said, answered))
             prompt = known or self._prompts.keep(key, lambda: self._read(rows[0]))
             weighed = iter(
                 weighing.weigh(self._model, prompt, [t for row in rows for t in row.texts], self._batch_size)
             )
         except torch.OutOfMemoryError as error:
-            self._weigh_fewer(rows, reply, error)
+            if said is None:
+                self._weigh_fewer(rows, reply, error)
+                return
+            said.forget()
+            torch.cuda.empty_cache()
+            self._weigh(rows, reply)
             return
         seconds = (time.perf_counter() - started) / len(rows)
         for number, row in enumerate(rows):

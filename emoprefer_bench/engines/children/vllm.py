@@ -219,7 +219,7 @@ def load(message: dict[str, Any]) -> Vllm:
         vllm_models()  # is refused here in plain words, and in a worker only in its log
         if "worker_extension_cls" in options:
             raise ValueError(f"worker_extension_cls is taken: it mends the positions of {adapter.family}; leave it")
-    defaults = {**_defaults(adapter, message, cpu=current_platform.is_cpu()), **_renderers(options)}
+    defaults = {**_defaults(adapter, message, cpu=current_platform.is_cpu()), **_preparing(adapter, options)}
     # Its defaults are for many questions and no user who waits: up to eight times as many tokens are read in a step.
     offline = UsageContext.LLM_CLASS
     engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**{**defaults, **options}), usage_context=offline)
@@ -280,12 +280,18 @@ def _memory(message: dict[str, Any], options: dict[str, Any]) -> tuple[Cache | N
     return kept, computing(config, options.get("max_num_batched_tokens") or READ_AT_ONCE)
 
 
-def _renderers(options: dict[str, Any]) -> dict[str, Any]:
-    """Return what has to be set where several threads prepare media.
+def _preparing(adapter: Adapter, options: dict[str, Any]) -> dict[str, Any]:
+    """Return what has to be set where several threads prepare media. Raises ValueError for what doesn't go together.
 
-    All of them would write to vLLM's cache of what was prepared, which is safe for one: wrong media could come out of
-    it (its pull requests 38418 and 50896). Raises ValueError where a fixture asks for both.
+    All threads would write to vLLM's cache of what was prepared, which is safe for one: wrong media could come out of
+    it (its pull requests 38418 and 50896). In the cache that lies in shared memory, vLLM 0.32 doesn't find again that a
+    clip's sound belongs inside its picture, and every question with both is an error.
     """
+    if adapter.audio_in_video and options.get("mm_processor_cache_type") == "shm":
+        raise ValueError(
+            f"mm_processor_cache_type='shm' doesn't go with {adapter.family}: vLLM loses there that a clip's sound "
+            "belongs inside its picture. Leave it",
+        )
     if options.get("renderer_num_workers", 1) == 1:
         return {}
     if options.get("mm_processor_cache_gb"):

@@ -35,7 +35,7 @@ class Read:
     shift: int | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Said:
     """What a model keeps of a batch that it has just answered.
 
@@ -49,6 +49,10 @@ class Said:
     padding: Sequence[int]
     width: int
     shifts: Sequence[int | None]
+
+    def forget(self) -> None:
+        """Make room: no prompt can be had of it any more."""
+        self.cache = None
 
 
 class Prompts:
@@ -87,10 +91,12 @@ def read(model: Any, tensors: Mapping[str, torch.Tensor], arguments: Mapping[str
 def read_for_answer(said: Said, row: int) -> Read | None:
     """Return a prompt of a batch that was answered, as if it had been read alone.
 
-    None where that can't be had: of a family whose layers forget what lies far back, or, in a padded row, of one whose
-    positions aren't counted by tokens.
+    None where that can't be had: where it was forgotten, of a family whose layers forget what lies far back, or, in a
+    padded row, of one whose positions aren't counted by tokens.
     """
     padding, shift = said.padding[row], said.shifts[row]
+    if said.cache is None:
+        return None
     if (padding and shift is not None) or any(type(layer) is not DynamicLayer for layer in said.cache.layers):
         return None
     cache = copy.copy(said.cache)
