@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -31,18 +32,28 @@ def clip_page(tmp_path):
     return written
 
 
-READY = """(video) => new Promise((done) => {
-  if (video.readyState >= 2) done();
-  video.addEventListener("loadeddata", done);
-})"""
-PLAY = "async (video) => { video.muted = true; await video.play(); return [video.videoWidth, video.error]; }"
+MINUTE = 60
+PLAY = """async (video) => {
+  video.muted = true;
+  const late = new Promise((_, fail) => setTimeout(() => fail(new Error("not played after a minute")), 60000));
+  await Promise.race([video.play(), late]);
+  return [video.videoWidth, video.error];
+}"""
+
+
+def ready(video):
+    """Wait for a clip's first frame; the page may put another element in the place of the one that was there."""
+    until = time.monotonic() + MINUTE
+    while video.evaluate("(video) => video.readyState") < 2:
+        assert time.monotonic() < until, "no frame of the clip after a minute"
+        video.page.wait_for_timeout(50)
 
 
 def test_a_linked_clip_shows_its_first_frame(tab, clip_page):
     """Before anybody plays it; and of a page of ten pairs only these clips are looked into."""
     path, clip = clip_page()
     video = tab.open(path).page.locator("video")
-    video.evaluate(READY)
+    ready(video)
     pixels = np.asarray(Image.open(io.BytesIO(video.screenshot())).convert("L"), int)
     seen = pixels[: pixels.shape[0] // 2]  # above the controls
     assert seen.std() > 20
@@ -66,7 +77,7 @@ def test_clips_of_other_pairs_are_not_looked_into(tab, tmp_path):
     html.write(document, tmp_path / "page.html", tmp_path / "transcripts")
     tab.open(tmp_path / "page.html")
     for video in tab.page.locator("video").all():
-        video.evaluate(READY)
+        ready(video)
     assert {url.rpartition("/")[2] for url in tab.requests} == {"page.html", *(f"a{n}.mp4" for n in range(10))}
 
 
@@ -78,7 +89,7 @@ def test_a_page_that_is_moved_with_its_clips_finds_them(tab, clip_page, tmp_path
     (moved.parent / beside).mkdir(parents=True)
     path.rename(moved)
     clip.rename(moved.parent / beside / clip.name)
-    tab.open(moved).page.locator("video").evaluate(READY)
+    ready(tab.open(moved).page.locator("video"))
     assert tab.page.locator("video").evaluate(PLAY) == [64, None]
     assert not tab.page.locator(".no-clip").count()
 
@@ -101,7 +112,7 @@ def test_clips_are_found_again_in_the_folder_that_is_chosen(tab, clip_page, tmp_
         chooser.value.set_files(tmp_path / folder)
         if folder == "nothing":
             page.get_by_text("the clip is not in that folder").wait_for()
-    page.locator("video").evaluate(READY)
+    ready(page.locator("video"))
     assert page.locator("video").evaluate(PLAY) == [64, None]
     assert set(tab.unsound()) == {"Failed to load resource: net::ERR_FILE_NOT_FOUND"}
 
