@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 HALVING = '''
+import weakref
+
 import torch
 from emoprefer_bench.engines.children import transformers
 from emoprefer_bench.protocol.worker import serve
@@ -14,9 +16,14 @@ def load(message):
     """Load a model on a GPU that has room for two rows, or for none when the rows are long."""
     backend = transformers.load(message)
     generate = backend._model.generate
+    filled = []
     def scarce(**arguments):
+        if any(tensor() is not None for tensor in filled):
+            raise RuntimeError("what filled the memory is still there")
         rows, width = arguments["input_ids"].shape
         if rows > 2 or width > 400:
+            filling = torch.zeros(1)
+            filled.append(weakref.ref(filling))
             raise torch.OutOfMemoryError("CUDA out of memory")
         return generate(**arguments)
     backend._model.generate = scarce

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from concurrent.futures import Future
 
 import pytest
@@ -146,13 +147,20 @@ def test_where_answers_leave_no_room_for_texts_they_are_forgotten_first(backend,
     prompt = question(WORDS)
     (expected,) = weigh(backend, {**prompt, "score": TEXTS})
     backend._prompts.clear()
-    tried = []
+    tried, filled = [], []
 
     def exceed(said, row):
         tried.append(row)
+        filling = torch.zeros(1)
+        filled.append(weakref.ref(filling))
         raise torch.OutOfMemoryError("CUDA out of memory")
 
+    def read(row):
+        assert filled[0]() is None
+        return type(backend)._read(backend, row)
+
     monkeypatch.setattr(transformers.weighing, "read_for_answer", exceed)
+    monkeypatch.setattr(backend, "_read", read)
     replies = Replies()
     (answered, weighed) = (
         backend._encode(transformers.Ask(name, asked), replies)

@@ -16,7 +16,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import transformers
@@ -33,10 +33,13 @@ from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, one_line, serve
 from emoprefer_bench.reading.thinking import opened_by
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emoprefer_bench.engines.adapters import Adapter
 
 log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
 IN_FLIGHT = 3  # batches: one in the model, one behind it, and what is to be weighed behind their prompts
 
 
@@ -140,11 +143,11 @@ class Transformers:
 
     def _answer(self, rows: list[Row], reply: Reply) -> None:
         started = time.perf_counter()
-        try:
-            outputs, said = self._generate(rows)
-        except torch.OutOfMemoryError as error:
-            self._answer_in_halves(rows, reply, error)
+        generated, exceeded = _tried(lambda: self._generate(rows))
+        if generated is None:
+            self._answer_in_halves(rows, reply, exceeded)
             return
+        outputs, said = generated
         seconds = (time.perf_counter() - started) / len(rows)
         for row, ids in zip(rows, outputs, strict=True):
             finish = "stop" if ids[-1] in self._stop_ids else "length"
@@ -170,48 +173,54 @@ class Transformers:
         Where that was for an answer, `said` is of its batch, and `answered` its number there.
         """
         started = time.perf_counter()
-        key = json.dumps(prompt_of(rows[0].ask.question))
-        try:
-            known = self._prompts.kept(key) or (said and weighing.read_for_answer(said, answered))
-            prompt = known or self._prompts.keep(key, lambda: self._read(rows[0]))
-            weighed = iter(
-                weighing.weigh(self._model, prompt, [t for row in rows for t in row.texts], self._batch_size)
-            )
-        except torch.OutOfMemoryError as error:
-            if said is None:
-                self._weigh_fewer(rows, reply, error)
-                return
+        done, exceeded = _tried(lambda: self._weighed(rows, said, answered))
+        if done is None and said is not None:
             said.forget()
             torch.cuda.empty_cache()
             self._weigh(rows, reply)
             return
+        if done is None:
+            self._weigh_fewer(rows, reply, exceeded)
+            return
+        weights, known = iter(done[0]), done[1]
         seconds = (time.perf_counter() - started) / len(rows)
         for number, row in enumerate(rows):
-            logprobs: list[list[float] | None] = [next(weighed) for _ in row.texts]
+            logprobs: list[list[float] | None] = [next(weights) for _ in row.texts]
             counts = {**row.counts, "cached": row.counts["prompt"] if known or number else 0}
             spent = {"preprocess": row.seconds, "model": seconds}
             reply.answer(row.ask.id, tokens=counts, seconds=spent, logprobs=logprobs)
+
+    def _weighed(
+        self, rows: list[Row], said: weighing.Said | None, answered: int
+    ) -> tuple[list[list[float]], weighing.Read | None]:
+        """Return what all texts of the rows weigh, and the prompt where it needn't be read for that."""
+        key = json.dumps(prompt_of(rows[0].ask.question))
+        known = self._prompts.kept(key)
+        if known is None and said is not None:
+            known = weighing.read_for_answer(said, answered)
+        prompt = known or self._prompts.keep(key, lambda: self._read(rows[0]))
+        return weighing.weigh(self._model, prompt, [t for row in rows for t in row.texts], self._batch_size), known
 
     def _read(self, row: Row) -> weighing.Read:
         tensors = {name: self._placed(tensor) for name, tensor in row.tensors.items()}
         return weighing.read(self._model, tensors, self._encoder.generation_arguments(row.ask.question))
 
-    def _weigh_fewer(self, rows: list[Row], reply: Reply, error: torch.OutOfMemoryError) -> None:
+    def _weigh_fewer(self, rows: list[Row], reply: Reply, exceeded: str) -> None:
         self._prompts.clear()
         torch.cuda.empty_cache()
         if self._batch_size == 1:
             for row in rows:
-                reply.error(row.ask.id, f"this question alone exceeds the GPU's memory: {one_line(error)}")
+                reply.error(row.ask.id, f"this question alone exceeds the GPU's memory: {exceeded}")
             return
         self._batch_size //= 2
         log.warning("A batch of texts exceeds the GPU's memory; going on with %d", self._batch_size)
         self._weigh(rows, reply)
 
-    def _answer_in_halves(self, rows: list[Row], reply: Reply, error: torch.OutOfMemoryError) -> None:
+    def _answer_in_halves(self, rows: list[Row], reply: Reply, exceeded: str) -> None:
         self._prompts.clear()
         torch.cuda.empty_cache()
         if len(rows) == 1:
-            reply.error(rows[0].ask.id, f"this question alone exceeds the GPU's memory: {one_line(error)}")
+            reply.error(rows[0].ask.id, f"this question alone exceeds the GPU's memory: {exceeded}")
             return
         self._batch_size = max(1, len(rows) // 2)
         log.warning("A batch of %d exceeds the GPU's memory; going on with %d", len(rows), self._batch_size)
@@ -244,6 +253,17 @@ class Transformers:
         """Move a tensor to the model. Pixels and spectra get its precision; times, one number a clip, keep theirs."""
         media = tensor.is_floating_point() and tensor.dim() > 1
         return tensor.to(self._model.device, self._model.dtype if media else tensor.dtype)
+
+
+def _tried(work: Callable[[], Result]) -> tuple[Result | None, str]:
+    """Return what comes of the work; None, and what torch said, where it exceeds the memory.
+
+    Not the error itself: what filled the memory hangs on its traceback, and would lie there when less is tried.
+    """
+    try:
+        return work(), ""
+    except torch.OutOfMemoryError as error:
+        return None, one_line(error)
 
 
 def _up_to_stop(ids: list[int], stop_ids: frozenset[int]) -> list[int]:
