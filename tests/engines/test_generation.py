@@ -19,9 +19,14 @@ def row(ids, **media):
     return {"input_ids": tokens, "attention_mask": torch.ones_like(tokens), **media}
 
 
+def own(*widths):
+    """Return the mask of prompts without padding."""
+    return torch.ones(len(widths), widths[0], dtype=torch.bool)
+
+
 def draw(sampling, seed, scores, ids=PROMPT):
     """Return the token that one row draws."""
-    return int(Draw(sampling, [seed], [0], 2)(ids, scores.clone()).argmax())
+    return int(Draw(sampling, [seed], torch.ones_like(ids).bool())(ids, scores.clone()).argmax())
 
 
 class TestCollate:
@@ -64,7 +69,7 @@ class TestDraw:
     def test_greedy_changes_nothing(self):
         """At temperature 0 the scores stay as they are."""
         scores = torch.tensor([[1.0, 3.0, 2.0]])
-        assert torch.equal(Draw(GREEDY, [1], [0], 2)(PROMPT, scores.clone()), scores)
+        assert torch.equal(Draw(GREEDY, [1], own(2))(PROMPT, scores.clone()), scores)
 
     def test_tokens_come_as_often_as_they_are_probable(self):
         """Over 4,000 seeds, each token's share is its probability, within four standard errors."""
@@ -91,26 +96,28 @@ class TestDraw:
         """A row draws the same tokens, step after step, alone and in a batch."""
         scores = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
         ids = PROMPT.repeat(3, 1)
-        together = Draw(SAMPLING, [7, 8, 9], [0, 0, 0], 2)
-        alone = Draw(SAMPLING, [8], [0], 2)
+        together = Draw(SAMPLING, [7, 8, 9], own(2, 2, 2))
+        alone = Draw(SAMPLING, [8], own(2))
         for _ in range(5):
             assert torch.equal(together(ids, scores.clone())[1], alone(PROMPT, scores[1:2].clone())[0])
 
     def test_the_repetition_penalty_counts_prompt_and_answer_but_no_padding(self):
         """Tokens that were there lose: positive scores are divided, negative multiplied; padding was not there."""
-        penalise = Draw({**GREEDY, "repetition_penalty": 2.0}, [0], [2], 3)
-        scores = penalise(torch.tensor([[0, 0, 1, 3]]), torch.tensor([[4.0, 4.0, 4.0, -4.0]]))
-        assert scores.tolist() == [[4.0, 2.0, 4.0, -8.0]]
+        for mask in ([False, False, True], [True, False, False]):
+            prompt = torch.where(torch.tensor(mask), 1, 0).tolist()
+            penalise = Draw({**GREEDY, "repetition_penalty": 2.0}, [0], torch.tensor([mask]))
+            scores = penalise(torch.tensor([[*prompt, 3, 3]]), torch.tensor([[4.0, 4.0, 4.0, -4.0]]))
+            assert scores.tolist() == [[4.0, 2.0, 4.0, -8.0]]
 
     def test_the_presence_penalty_counts_the_answer_alone(self):
         """It is subtracted once from every token of the row's own answer, however often that came."""
-        penalise = Draw({**GREEDY, "presence_penalty": 1.5}, [0, 1], [0, 0], 2)
+        penalise = Draw({**GREEDY, "presence_penalty": 1.5}, [0, 1], own(2, 2))
         scores = penalise(torch.tensor([[0, 1, 2, 2], [0, 1, 3, 1]]), torch.full((2, 4), 4.0))
         assert scores.tolist() == [[4.0, 4.0, 2.5, 4.0], [4.0, 2.5, 4.0, 2.5]]
 
     def test_the_presence_penalty_comes_behind_the_repetition_penalty(self):
         """Divided first, then subtracted from, as in vLLM; the first token of an answer knows no presence."""
-        penalise = Draw({**GREEDY, "repetition_penalty": 2.0, "presence_penalty": 1.5}, [0], [0], 1)
+        penalise = Draw({**GREEDY, "repetition_penalty": 2.0, "presence_penalty": 1.5}, [0], own(1))
         assert penalise(torch.tensor([[0]]), torch.tensor([[4.0, 4.0]])).tolist() == [[2.0, 4.0]]
         assert penalise(torch.tensor([[0, 1]]), torch.tensor([[4.0, 4.0]])).tolist() == [[2.0, 0.5]]
 

@@ -94,20 +94,25 @@ class Draw(LogitsProcessor):
     that of CTRL (Keskar et al., arXiv 1909.05858, section 4.1), over the tokens of prompt and answer, not over padding;
     the presence penalty, behind it, is OpenAI's, over the tokens of the answer. Both are as vLLM has them.
 
-    `width` is the number of tokens of each prompt, `padding` how many at the left of each are padding. Scores have the
+    `mask`, of shape (rows, tokens), tells which tokens of the batch are a prompt's, and which padding. Scores have the
     shape (rows, vocabulary). `first` are those of the first token, before any of this.
     """
 
     first: torch.Tensor
 
-    def __init__(self, sampling: dict[str, Any], seeds: Sequence[int], padding: Sequence[int], width: int) -> None:
+    def __init__(self, sampling: dict[str, Any], seeds: Sequence[int], mask: torch.Tensor) -> None:
         self._repetition = float(sampling["repetition_penalty"])
         self._presence = float(sampling["presence_penalty"])
         self._greedy = not sampling["temperature"]
-        self._padding = padding
-        self._width = width
+        self._mask = mask
+        self._width = mask.shape[1]
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._warpers = [] if self._greedy else _warpers(sampling)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows of the batch alone."""
+        self._mask = self._mask[rows]
+        self._generators = [self._generators[row] for row in rows]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return the scores of the next token, with penalty, limits and noise in them."""
@@ -123,8 +128,8 @@ class Draw(LogitsProcessor):
         return scores if self._greedy else scores + self._noise(scores)
 
     def _penalise_repetition(self, input_ids: torch.Tensor, scores: torch.Tensor) -> None:
-        for row, (ids, padding) in enumerate(zip(input_ids, self._padding, strict=True)):
-            seen = ids[padding:].unique()
+        for row, (ids, mask) in enumerate(zip(input_ids, self._mask.to(input_ids.device), strict=True)):
+            seen = torch.cat([ids[: self._width][mask], ids[self._width :]])
             score = scores[row, seen]
             scores[row, seen] = torch.where(score < 0, score * self._repetition, score / self._repetition)
 

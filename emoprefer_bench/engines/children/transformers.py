@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 import transformers
 
-from emoprefer_bench.engines.children import gguf_files, loaded, weighing
+from emoprefer_bench.engines.children import answering, beginnings, gguf_files, loaded, weighing
 from emoprefer_bench.engines.children.ahead import Ahead, threads
 from emoprefer_bench.engines.children.encoding import Encoder
 from emoprefer_bench.engines.children.generation import Draw, collate, joinable, prompt_of, take_alike, take_behind
@@ -232,22 +232,15 @@ class Transformers:
         question = rows[0].ask.question
         sampling = question["sampling"]
         batch = collate([row.tensors for row in rows], self._tokenizer.pad_token_id or 0)
-        width = batch["input_ids"].shape[1]
-        padding = [width - row.tensors["input_ids"].shape[1] for row in rows]
-        seeds = [row.ask.question["sampling"]["seed"] for row in rows]
-        draw = Draw(sampling, seeds, padding, width)
-        with torch.inference_mode():
-            output = self._model.generate(
-                **{name: self._placed(tensor) for name, tensor in batch.items()},
-                **self._encoder.generation_arguments(question),
-                max_new_tokens=sampling["max_tokens"],
-                logits_processor=[draw],
-                return_dict_in_generate=True,
-            )
-        said = weighing.Said(
-            output.past_key_values, draw.first, padding, width, weighing.shifts(self._model, len(rows))
-        )
-        return [_up_to_stop(row, self._stop_ids) for row in output.sequences[:, width:].tolist()], said
+        text = beginnings.can_be_apart(self._model, batch)
+        batch, begun = beginnings.read_once(self._model, batch) if text else (batch, {})
+        mask = batch["attention_mask"].bool()
+        draw = Draw(sampling, [row.ask.question["sampling"]["seed"] for row in rows], mask)
+        placed = {name: self._placed(tensor) for name, tensor in batch.items()}
+        arguments = {**placed, **begun, **self._encoder.generation_arguments(question)}
+        stops = answering.Stops(self._stop_ids, sampling["max_tokens"])
+        outputs, cache = answering.answer(self._model, arguments, draw, stops, may_leave=text)
+        return outputs, weighing.Said(cache, draw.first, mask, weighing.shifts(self._model, len(rows)))
 
     def _placed(self, tensor: torch.Tensor) -> torch.Tensor:
         """Move a tensor to the model. Pixels and spectra get its precision; times, one number a clip, keep theirs."""
@@ -264,11 +257,6 @@ def _tried(work: Callable[[], Result]) -> tuple[Result | None, str]:
         return work(), ""
     except torch.OutOfMemoryError as error:
         return None, one_line(error)
-
-
-def _up_to_stop(ids: list[int], stop_ids: frozenset[int]) -> list[int]:
-    end = next((at + 1 for at, token in enumerate(ids) if token in stop_ids), len(ids))
-    return ids[:end]
 
 
 def _forget_sampling(model: Any, tokenizer: Any) -> frozenset[int]:

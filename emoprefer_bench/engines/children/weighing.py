@@ -39,15 +39,14 @@ class Read:
 class Said:
     """What a model keeps of a batch that it has just answered.
 
-    `cache` holds `width` tokens of each prompt, of which so many at the left as `padding` says are none of the row's
-    own, and what was said behind them. `logits`, of shape (rows, vocabulary), are those of the first tokens said.
-    `shifts` are each row's, as in Read.
+    `cache` holds the prompts and what was said behind them; `mask`, of shape (rows, tokens), tells which tokens of the
+    former are a row's own, and which padding. `logits`, of shape (rows, vocabulary), are those of the first tokens
+    said. `shifts` are each row's, as in Read.
     """
 
     cache: Any
     logits: torch.Tensor
-    padding: Sequence[int]
-    width: int
+    mask: torch.Tensor
     shifts: Sequence[int | None]
 
     def forget(self) -> None:
@@ -94,17 +93,18 @@ def read_for_answer(said: Said, row: int) -> Read | None:
     None where that can't be had: where it was forgotten, of a family whose layers forget what lies far back, or, in a
     padded row, of one whose positions aren't counted by tokens.
     """
-    padding, shift = said.padding[row], said.shifts[row]
+    mask, shift = said.mask[row], said.shifts[row]
     if said.cache is None:
         return None
-    if (padding and shift is not None) or any(type(layer) is not DynamicLayer for layer in said.cache.layers):
+    if (shift is not None and not mask.all()) or any(type(layer) is not DynamicLayer for layer in said.cache.layers):
         return None
     cache = copy.copy(said.cache)
     cache.layers = [copy.copy(layer) for layer in said.cache.layers]
+    own = mask.nonzero()[:, 0]
     for layer in cache.layers:
-        layer.keys = layer.keys[row : row + 1, :, padding : said.width].clone()
-        layer.values = layer.values[row : row + 1, :, padding : said.width].clone()
-    return Read(cache, said.logits[row], said.width - padding, shift)
+        layer.keys = layer.keys[row : row + 1, :, own.to(layer.keys.device)]
+        layer.values = layer.values[row : row + 1, :, own.to(layer.values.device)]
+    return Read(cache, said.logits[row], len(own), shift)
 
 
 @torch.inference_mode()
