@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Send = Callable[[dict[str, Any], SamplingParams, str, str], Awaitable[RequestOutput]]
 
+FLAT = "flat_logprobs"  # lists in place of an object for each token of a prompt, clip and all, where this vLLM has them
 NEEDS = {"logprob_token_ids", "skip_reading_prefix_cache", "prompt_logprobs", "detokenize"}
 
 
@@ -67,8 +68,8 @@ class Weigher:
         async with turn.lock:
             first = turn.read is None
             read = turn.read = turn.read or await self._ask(prompt, [text[0] for text in texts], modality)
+            words = turn.words = turn.words or self._tokenizer(prompt["prompt"])["input_ids"]
         tokens = list(read.prompt_token_ids or [])
-        words = self._tokenizer(prompt["prompt"])["input_ids"]
         bare = {name: value for name, value in prompt.items() if name != "prompt"}
         ends: dict[tuple[int, ...], set[int]] = {}
         for text in texts:
@@ -91,6 +92,7 @@ class Weigher:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
+        flat = {FLAT: True} if FLAT in SamplingParams.__struct_fields__ else {}
         sampling = SamplingParams(
             output_kind=RequestOutputKind.FINAL_ONLY,
             max_tokens=1,
@@ -99,16 +101,21 @@ class Weigher:
             prompt_logprobs=0 if "prompt_token_ids" in prompt else None,
             skip_reading_prefix_cache=False,
             detokenize=False,  # the uninitialised rows hold token ids that are none
+            **flat,
         )
         return await self._send(prompt, sampling, f"weigh-{next(self._numbers)}", modality)
 
 
 class _Turn:
-    """The questions that are being weighed behind one prompt: the first has it `read`, the others wait for that."""
+    """The questions that are being weighed behind one prompt: the first has it `read`, the others wait for that.
+
+    `words` are its tokens before those of a clip have their places in it.
+    """
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.read: RequestOutput | None = None
+        self.words: list[int] = []
 
 
 class _Part:
