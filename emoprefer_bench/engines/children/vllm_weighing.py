@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from vllm import RequestOutput, SamplingParams
     from vllm.v1.engine.async_llm import AsyncLLM
@@ -65,100 +65,84 @@ class Weigher:
     async def weigh(self, prompt: dict[str, Any], texts: Sequence[Sequence[int]], modality: str) -> Weighed:
         """Weigh texts, given as token ids, behind a prompt. Raises RuntimeError where vLLM has other tokens for it."""
         turn = self._turns.setdefault(f"{modality} {prompt['prompt']} {prompt.get('multi_modal_uuids')}", _Turn())
+        read = None
         async with turn.lock:
-            first = turn.read is None
-            read = turn.read = turn.read or await self._ask(prompt, [text[0] for text in texts], modality)
-            words = turn.words = turn.words or self._tokenizer(prompt["prompt"])["input_ids"]
-        tokens = list(read.prompt_token_ids or [])
-        bare = {name: value for name, value in prompt.items() if name != "prompt"}
+            if not turn.tokens:
+                turn.words = self._tokenizer(prompt["prompt"])["input_ids"]
+                read = await self._ask(turn, prompt, (), {text[0] for text in texts}, modality)
         ends: dict[tuple[int, ...], set[int]] = {}
         for text in texts:
             ends.setdefault(tuple(text[:-1]), set()).add(text[-1])
-        parts = {beginning: _Part(beginning, of_it, len(tokens)) for beginning, of_it in ends.items()}
-        for part in parts.values():
-            part.take(read, 0)
-            while (unread := part.unread) is not None:
-                behind = {**bare, "prompt_token_ids": [*words, *part.beginning[:unread]]}
-                asked = behind if unread else prompt
-                output = await self._ask(asked, part.behind(unread), modality)
-                if list(output.prompt_token_ids or []) != [*tokens, *part.beginning[:unread]]:
-                    raise RuntimeError("this vLLM has other tokens for a prompt with a text behind it than without it")
-                part.take(output, unread)
-        logprobs = [parts[tuple(text[:-1])].of(text) for text in texts]
-        return Weighed(logprobs, tokens, (read.num_cached_tokens or 0) if first else len(tokens))
+        for beginning, of_it in ends.items():
+            while (unread := turn.unread(beginning, of_it)) is not None:
+                following = of_it if unread == len(beginning) else {beginning[unread]}
+                await self._ask(turn, prompt, beginning[:unread], following, modality)
+        logprobs = [[turn.known[tuple(text[:end])] for end in range(1, len(text) + 1)] for text in texts]
+        cached = (read.num_cached_tokens or 0) if read else len(turn.tokens)
+        return Weighed(logprobs, turn.tokens, cached)
 
-    async def _ask(self, prompt: dict[str, Any], following: Iterable[int], modality: str) -> RequestOutput:
-        """Have a prompt read: its tokens' log-probabilities, where a text stands behind, and those that may follow."""
+    async def _ask(
+        self, turn: _Turn, prompt: dict[str, Any], before: tuple[int, ...], following: set[int], modality: str
+    ) -> RequestOutput:
+        """Have a prompt read with tokens `before` behind it, and its turn take what they and the `following` weigh."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
-        flat = {FLAT: True} if FLAT in SamplingParams.__struct_fields__ else {}
+        flat: dict[str, Any] = {FLAT: True} if FLAT in SamplingParams.__struct_fields__ else {}
         sampling = SamplingParams(
             output_kind=RequestOutputKind.FINAL_ONLY,
             max_tokens=1,
             temperature=0.0,
-            logprob_token_ids=sorted(set(following)),
-            prompt_logprobs=0 if "prompt_token_ids" in prompt else None,
+            logprob_token_ids=sorted(following),
+            prompt_logprobs=0 if before else None,
             skip_reading_prefix_cache=False,
             detokenize=False,  # the uninitialised rows hold token ids that are none
             **flat,
         )
-        return await self._send(prompt, sampling, f"weigh-{next(self._numbers)}", modality)
+        if before:
+            bare = {name: value for name, value in prompt.items() if name != "prompt"}
+            prompt = {**bare, "prompt_token_ids": [*turn.words, *before]}
+        output = await self._send(prompt, sampling, f"weigh-{next(self._numbers)}", modality)
+        turn.take(output, before, following)
+        return output
 
 
 class _Turn:
-    """The questions that are being weighed behind one prompt: the first has it `read`, the others wait for that.
+    """The questions that are being weighed behind one prompt: the first has it read, the others wait for that.
 
-    `words` are its tokens before those of a clip have their places in it.
+    `tokens` are the prompt's, `words` those before a clip's have their places among them. `known` is what a token
+    weighs behind those before it, by all of them: what texts are alike in is computed for one of them.
     """
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
-        self.read: RequestOutput | None = None
         self.words: list[int] = []
+        self.tokens: list[int] = []
+        self.known: dict[tuple[int, ...], float] = {}
 
+    def unread(self, beginning: tuple[int, ...], ends: set[int]) -> int | None:
+        """How many tokens of a beginning the next request has to end with, so that all and the `ends` become known.
 
-class _Part:
-    """What texts are alike in, behind a prompt of `width` tokens, up to their last ones, the `ends`.
+        None where they are.
+        """
+        if any((*beginning, end) not in self.known for end in ends):
+            return len(beginning)
+        numbers = reversed(range(len(beginning)))
+        return next((number for number in numbers if beginning[: number + 1] not in self.known), None)
 
-    Its log-probabilities come to be known in no order: those of rows that were computed.
-    """
-
-    def __init__(self, beginning: Sequence[int], ends: set[int], width: int) -> None:
-        self.beginning = beginning
-        self._ends = ends
-        self._width = width
-        self._known: list[float | None] = [None] * len(beginning)
-        self._last: dict[int, float] = {}
-
-    @property
-    def unread(self) -> int | None:
-        """How many tokens of the beginning the next request has to end with; None where all is known."""
-        if not self._ends <= self._last.keys():
-            return len(self.beginning)
-        return max((number for number, known in enumerate(self._known) if known is None), default=None)
-
-    def behind(self, length: int) -> Iterable[int]:
-        """What may follow so many tokens of the beginning."""
-        return self._ends if length == len(self.beginning) else [self.beginning[length]]
-
-    def take(self, output: RequestOutput, length: int) -> None:
-        """Take what a request computed that ended with so many tokens of it: all rows but those of cached tokens."""
-        following = _next(output)
-        if length == len(self.beginning):
-            self._last |= following
-        elif self.beginning[length] in following:
-            self._known[length] = following[self.beginning[length]]
-        cached = (output.num_cached_tokens or 0) - self._width
+    def take(self, output: RequestOutput, before: tuple[int, ...], following: set[int]) -> None:
+        """Take what a request computed that ended with the tokens `before`: all rows but those of cached tokens."""
+        self.tokens = self.tokens or list(output.prompt_token_ids or [])  # the first request is for the prompt alone
+        if list(output.prompt_token_ids or []) != [*self.tokens, *before]:
+            raise RuntimeError("this vLLM has other tokens for a prompt with a text behind it than without it")
+        of_next = _next(output)
+        self.known |= {(*before, token): of_next[token] for token in following}
+        cached = (output.num_cached_tokens or 0) - len(self.tokens)
         rows = output.prompt_logprobs or []
-        for number in range(max(cached + 1, 0), length):  # the row before a token is the one that it is read off
-            row = rows[number - length]
+        for number in range(max(cached + 1, 0), len(before)):  # the row before a token is the one that it is read off
+            row = rows[number - len(before)]
             assert row is not None
-            self._known[number] = row[self.beginning[number]].logprob
-
-    def of(self, text: Sequence[int]) -> list[float]:
-        """The log-probabilities of a text with this beginning."""
-        return [*(known for known in self._known if known is not None), self._last[text[-1]]]
+            self.known[before[: number + 1]] = row[before[number]].logprob
 
 
 def _next(output: RequestOutput) -> dict[int, float]:
