@@ -20,13 +20,16 @@ import numpy as np
 import torch
 
 from emoprefer_bench.demo import JUDGE
-from emoprefer_bench.engines.children import encoding
+from emoprefer_bench.engines.children import encoding, patches
 from emoprefer_bench.engines.children.ahead import Ahead
 from emoprefer_bench.engines.children.encoding import Encoder, ShortSpectra
 from emoprefer_bench.engines.children.inputs import chat_of, heard_samples, media_of
 from emoprefer_bench.engines.children.operators import declare_operators
 from emoprefer_bench.engines.children.vllm_preparing import keep_processor
 from emoprefer_bench.engines.families import adapter
+
+declare_operators()
+from transformers import Qwen2VLVideoProcessor  # noqa: E402  # imports torchvision
 
 ADAPTER = adapter("qwen25omni")
 RATE, FPS = 16_000, 25
@@ -87,9 +90,13 @@ def spectra(extractor: Any) -> None:
 
 
 @contextlib.contextmanager
-def whole_spectra() -> Iterator[None]:
-    """Have encoders make 300 seconds of each sound."""
-    with mock.patch.object(encoding, "ShortSpectra", lambda extractor: extractor):
+def as_it_was() -> Iterator[None]:
+    """Have encoders make 300 seconds of each sound, and patches of frames that are 32 bits a number."""
+    cutting = getattr(Qwen2VLVideoProcessor, patches.PREPROCESS)
+    with (
+        mock.patch.object(encoding, "ShortSpectra", lambda extractor: extractor),
+        mock.patch.object(Qwen2VLVideoProcessor, patches.PREPROCESS, cutting.__wrapped__),
+    ):
         yield
 
 
@@ -103,10 +110,10 @@ def whole_clips(chat: Any, folder: Path) -> None:
     numbers = itertools.count(100)
     for (name, size), seconds in itertools.product(SIZES.items(), (4, 10)):
         about = clip(folder, seconds, size, 0)
-        with whole_spectra():
-            before = Encoder(ADAPTER, copy.deepcopy(chat))
+        with as_it_was():
+            whole = median(anew, Encoder(ADAPTER, copy.deepcopy(chat)), about, numbers)
         after = Encoder(ADAPTER, copy.deepcopy(chat))
-        whole, now = (median(anew, encoder, about, numbers) for encoder in (before, after))
+        now = median(anew, after, about, numbers)
         told(f"transformers, a clip of {seconds} s, {name}", whole, now)
         after.encode(question(about))
         told("  a further question about it", whole, median(after.encode, question(about)))
@@ -132,7 +139,6 @@ def several(chat: Any, folder: Path) -> None:
 
 def in_vllm(folder: Path) -> None:
     """Print it for vLLM's own preparation, on clips that differ in how many frames a second they have."""
-    declare_operators()
     from vllm.config import ModelConfig  # noqa: PLC0415  # takes longer than all that the others measure
     from vllm.multimodal import MULTIMODAL_REGISTRY  # noqa: PLC0415
     from vllm.multimodal.processing import InputProcessingContext as Context  # noqa: PLC0415
@@ -156,21 +162,23 @@ def in_vllm(folder: Path) -> None:
         items = processor.info.parse_mm_data({**data, "audio": [(media.waveform, RATE)]})
         processor("<|vision_bos|><|VIDEO|><|vision_eos|>a1?", items, hf_processor_mm_kwargs=asked)
 
+    kinds = list(itertools.product(SIZES.items(), (4, 10)))
     clips = {
-        f"{seconds} s, {name}": clip(folder, seconds, size, 0)
-        for (name, size), seconds in itertools.product(SIZES.items(), (4, 10))
+        f"{seconds} s, {name}": clip(folder, seconds, size, number)
+        for number, ((name, size), seconds) in enumerate(kinds)
     }
     keep_processor()
     prepare(clips["4 s, 360p"], short=True)
     after = {name: median(prepare, about, short=True) for name, about in clips.items()}
     # Each processor that vLLM loads and keeps makes the next calls slower, so this comes last.
-    with mock.patch.object(Context, "get_hf_processor", Context.get_hf_processor.__wrapped__):
+    with as_it_was(), mock.patch.object(Context, "get_hf_processor", Context.get_hf_processor.__wrapped__):
         for name, about in clips.items():
             told(f"vLLM, a clip of {name}", median(prepare, about, short=False), after[name])
 
 
 def main() -> None:
     """Print all, with one thread of torch's; vLLM's in a process of its own."""
+    patches.cut_first()
     with tempfile.TemporaryDirectory() as made:
         if sys.argv[1:] == ["vllm"]:
             in_vllm(Path(made))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 import transformers
 
-from emoprefer_bench.engines.children import answering, beginnings, gguf_files, loaded, weighing
+from emoprefer_bench.engines.children import answering, beginnings, gguf_files, loaded, patches, weighing
 from emoprefer_bench.engines.children.ahead import Ahead, threads
 from emoprefer_bench.engines.children.encoding import Encoder
 from emoprefer_bench.engines.children.generation import Draw, collate, joinable, prompt_of, take_alike, take_behind
@@ -286,6 +286,8 @@ def load(message: dict[str, Any]) -> Transformers:
         raise ValueError(f"transformers can't run {adapter.family}; {' and '.join(adapter.engines)} can")
     if adapter.family in MENDED["transformers"]:
         mend_transformers()
+    if "video" in adapter.modalities:
+        patches.cut_first()
     with gguf_files.read_once():
         encoders = Encoder.several(adapter, chat_of(adapter, model, **common), 1 + threads())
         loaded_model = Transformers(_weights(adapter, model, options, common), encoders, options)

@@ -15,7 +15,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.engines.children import loaded
+from emoprefer_bench.engines.children import loaded, patches
 from emoprefer_bench.engines.children.inputs import (
     Media,
     Prompter,
@@ -215,6 +215,8 @@ def load(message: dict[str, Any]) -> Vllm:
     _check(options, known, vllm.__version__)
     if adapter.audio_in_video:
         keep_processor()
+    if "video" in adapter.modalities:
+        patches.cut_first()
     if adapter.family in MENDED["vllm"]:
         vllm_models()  # is refused here in plain words, and in a worker only in its log
         if "worker_extension_cls" in options:
