@@ -23,6 +23,12 @@ def weighs(scores: Scores, texts: Sequence[str]) -> bool:
     return scores is True or (scores == "labels" and set(texts) <= set(LABELS))
 
 
+def longer_text(a1: str, a2: str) -> Label:
+    """The text with more words, which are what blanks part; `same` where both have as many."""
+    words1, words2 = len(a1.split()), len(a2.split())
+    return "same" if words1 == words2 else "a1" if words1 > words2 else "a2"
+
+
 @dataclass(frozen=True, slots=True)
 class Clip:
     """A clip of one person: a video file, the sound beside it if any, and what is said in it.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emoprefer_bench import prompts
 from emoprefer_bench.errors import EmopreferError
-from emoprefer_bench.pairs import Pair
+from emoprefer_bench.pairs import Pair, longer_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -141,6 +141,8 @@ class Dataset:
             "warnings": list(self.warnings),
             "clip_digests": [pair.clip.digest or None for pair in self.pairs],
         }
+        if self.subsets:
+            said["longer"] = [longer_text(pair.a1, pair.a2) for pair in self.pairs]
         if self.pack:
             said["prompts"] = self.pack.described()
         if any(pair.clip.subtitle is not None for pair in self.pairs):

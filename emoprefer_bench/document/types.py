@@ -83,9 +83,9 @@ class Dataset(TypedDict):
     `keys` are row number from 0, a colon, and the clip's name (nothing where it is unknown). `row_digests` are over
     clip name, clip digest, texts and label; `digest` is over them. `subtitle_digests` are over what is said in a row's
     clip, where that was read, which is where a judge is told it; `clip_digests` are over the bytes of its files, None
-    without files. `subsets` are the parts of the data set that its rows
-    belong to, None where no row has one. `prompts` is the wording
-    that it asks by, if it isn't the run's. `warnings` are what was noticed in its files, short of faults.
+    without files. `subsets` are the parts of the data set that its rows belong to, None where no row has one; where one
+    has, `longer` is the text of each row that has more words. `prompts` is the wording that it asks by, if it isn't the
+    run's. `warnings` are what was noticed in its files, short of faults.
     """
 
     name: str
@@ -97,6 +97,7 @@ class Dataset(TypedDict):
     labels: list[Label | None]
     row_digests: list[Digest]
     subsets: NotRequired[list[str | None] | None]
+    longer: NotRequired[list[Label]]
     warnings: NotRequired[list[str]]
     subtitle_digests: NotRequired[list[Digest | None]]
     ceiling: NotRequired[Ceiling]

@@ -10,6 +10,9 @@ and a vote by lot, has one row, without a metric; cases that did not run have no
 Rows with a `part` are about a part of the rows: `subset:` and its name, with `longer`, the share of verdicts for the
 longer text; `slice:` and its name, with `strict_acc2` and `followed`, the share of verdicts that are the shortcut's; or
 `people`, with `acc2` on the rows that several people labelled.
+A data set that several people labelled has rows of this part without a case, too: `agreement` and `alpha` among people,
+`best`, between what the best accuracy lies, and `best_interval`, the same from the ends of the agreement's interval;
+`people:` and a name is how often the others agree with that person.
 `gain_waf2` is the difference from the best control, which is `against`, with its two-sided `p`; `pull_` and a name is
 the weight of that in the verdicts; `of_best` is the part of the best possible accuracy, of which two bounds are known.
 """
@@ -27,7 +30,7 @@ from emoprefer_bench.reports import weighed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from emoprefer_bench.document.types import Document, ReportedCase, Score, ScoredCase
+    from emoprefer_bench.document.types import Dataset, Document, ReportedCase, Score, ScoredCase
 
 NAMED = ("dataset", "case", "model", "prompt", "modality", "llm", "variant")
 OF_CASE = (*NAMED, "closed", "outcome", "complete", "rows", "labelled")
@@ -40,11 +43,27 @@ def render(document: Document) -> str:
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
-    for dataset in document["datasets"]:
+    for dataset, described in document["datasets"].items():
+        table.writerows({"dataset": cell(dataset), **row} for row in _people(described))
         crossed = [case for case in document["cases"] if case["dataset"] == dataset and is_crossed(case)]
         for case in (*tabled(document, dataset), *crossed):
             table.writerows(_rows(case) if is_scored(case) and not is_drawn(case) else [_named(case)])
     return text.getvalue()
+
+
+def _people(dataset: Dataset) -> Iterable[dict[str, Any]]:
+    """How far people agree, and what follows for the best judge."""
+    human = dataset.get("ceiling")
+    if human is None:
+        return
+    of_people = {"rows": human["rows"], "labelled": human["rows"], "part": "people"}
+    yield {**of_people, **_value("agreement", human["agreement"], human["agreement_interval"])}
+    yield {**of_people, **_value("alpha", human["alpha"], human["alpha_interval"])}
+    yield {**of_people, **_value("best", None, human["best"])}
+    yield {**of_people, **_value("best_interval", None, human["best_interval"])}
+    for person in human["annotators"]:
+        of_person = {"rows": person["rows"], "labelled": person["rows"], "part": f"people:{person['annotator']}"}
+        yield {**of_person, **_value("agreement", person["agreement"], person["interval"])}
 
 
 def _rows(case: ScoredCase) -> Iterable[dict[str, Any]]:

@@ -3,7 +3,8 @@
 Rows about the same clip and the same two texts, in either order, are labels of one pair by several people. Let q be the
 chance that a label of a pair is a1, and m the greater of q and 1 - q: what the best judge has right of that pair. Two
 people agree on it with the chance m^2 + (1 - m)^2, which is no more than m, and is convex in m. So if two people agree
-with the chance A over all labels, the best accuracy lies between A and (1 + sqrt(2 A - 1)) / 2 (docs/reading.md).
+with the chance A over all labels, the best accuracy lies between A and (1 + sqrt(2 A - 1)) / 2, where an A that
+chance has brought under 1/2 counts as 1/2 (docs/reading.md).
 """
 
 from __future__ import annotations
@@ -89,8 +90,11 @@ def ceiling(pairs: Sequence[Pair]) -> Ceiling | None:
 
 
 def bounds(lowest: float, highest: float) -> list[float]:
-    """Between what the best accuracy lies, if the chance that two people agree lies between these."""
-    return [lowest, (1 + math.sqrt(max(0.0, 2 * highest - 1))) / 2]
+    """Between what the best accuracy lies, if the chance that two people agree lies between these.
+
+    A measured chance can come out under 1/2, and the best accuracy can't: whatever q is, m is no less.
+    """
+    return [max(lowest, 0.5), (1 + math.sqrt(2 * max(highest, 0.5) - 1)) / 2]
 
 
 def krippendorff(
@@ -166,7 +170,7 @@ def of_ceiling(pairs: Sequence[Pair], rounds: Sequence[Verdicts]) -> OfCeiling |
         "rows": sum(label in _TWO for label in labels),
         "acc2": acc2,
         "interval": list(interval) if interval else None,
-        "relative": [acc2 / high, acc2 / low] if acc2 is not None and low else None,
+        "relative": [acc2 / high, acc2 / low] if acc2 is not None else None,
         "alternative": alternative(units, rounds[0].forward),
     }
 

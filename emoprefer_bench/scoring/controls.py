@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from emoprefer_bench.pairs import EXCHANGED, Label, Pair, Question, Sampling
+from emoprefer_bench.pairs import EXCHANGED, Label, Pair, Question, Sampling, longer_text
 
 if TYPE_CHECKING:
     from emoprefer_bench.verdicts import Verdicts
@@ -55,10 +55,7 @@ def first(question: Question) -> Label:  # noqa: ARG001  # it looks at nothing
 def longer(question: Question) -> Label:
     """Prefer the text with more words; the same number is a tie."""
     assert question.texts is not None
-    words1, words2 = (len(text.split()) for text in question.texts)
-    if words1 == words2:
-        return "same"
-    return "a1" if words1 > words2 else "a2"
+    return longer_text(*question.texts)
 
 
 def by_digest(question: Question) -> Label:

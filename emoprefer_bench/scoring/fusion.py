@@ -247,7 +247,7 @@ def _reported(cases: Sequence[ScoredCase], dataset: Dataset, odds: Floats, fusio
         "slices": {},
         "pulls": {},
         "of_ceiling": None,
-        "subsets": slices.subset_scores(dataset.get("subsets") or [], rows.labels, rows.clips, verdicts),
+        "subsets": slices.of_dataset(dataset, rows, verdicts),
         "comparisons": comparisons.compared(
             best["id"], "judge", rows, verdicts, comparisons.rounds_of(best, len(odds))
         ),

@@ -13,8 +13,9 @@ from emoprefer_bench.verdicts import Verdicts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emoprefer_bench.document.types import Part
+    from emoprefer_bench.document.types import Dataset, Part
     from emoprefer_bench.pairs import Label, Pair
+    from emoprefer_bench.scoring.comparisons import Rows
 
 MATCHED = 0.15  # of the longer text's words: how far two texts of matched length are apart at most
 FOLLOWED = ("longer", "writer_prior", "word_overlap")  # the shortcuts that a label can contradict
@@ -57,6 +58,12 @@ def subset_scores(
         return part
 
     return {name: part(rows) for name, rows in members.items()}
+
+
+def of_dataset(dataset: Dataset, rows: Rows, rounds: Sequence[Verdicts]) -> dict[str, Part]:
+    """Score each subset of a data set in a report, which holds no texts, but which of two is the longer one."""
+    subsets, longer = dataset.get("subsets") or [], dataset.get("longer")
+    return subset_scores(subsets, rows.labels, rows.clips, rounds, longer=longer)
 
 
 def _part(

@@ -148,7 +148,7 @@ def _case(over: Over, model: str, of: list[ScoredCase], dataset: Dataset, electe
         "comparisons": [],
         "pulls": {},
         "of_ceiling": None,
-        "subsets": slices.subset_scores(dataset.get("subsets") or [], rows.labels, rows.clips, rounds),
+        "subsets": slices.of_dataset(dataset, rows, rounds),
     }
     engines: Engines = {"judge": _engine(over, model, of), "llm": None}
     vote: Vote = {

@@ -11,7 +11,7 @@ import pytest
 from support.media_files import make_clip, make_wav
 
 from emoprefer_bench.data.datasets import DatasetError, Source, built_in, read, row_digest
-from emoprefer_bench.pairs import Question, Sampling
+from emoprefer_bench.pairs import Question, Sampling, longer_text
 
 HEADER = ("name", "a1", "a2", "preference")
 ROWS = [("c1", "sad", "glad", "a1"), ("c2", "calm", "tense", "same"), ("c1", "worried", "glad", "a2")]
@@ -177,6 +177,8 @@ def test_annotators_subsets_and_other_columns_reach_the_pairs(data):
     assert dataset.subsets == dataset.described()["subsets"] == ["s", "s", "t"]
     assert everything(data(rows, header), subset="part").subsets == ["S", "S", "T"]
     assert plain.subsets is plain.described()["subsets"] is None
+    assert "longer" not in plain.described()
+    assert dataset.described()["longer"] == [longer_text(pair.a1, pair.a2) for pair in dataset.pairs]
     assert dataset.digest == plain.digest
     assert dataset.described()["keys"] == plain.described()["keys"]
 

@@ -53,6 +53,24 @@ def test_audio_rows_of_omnirewardbench(tmp_path, ending):
     assert rows[2].fields["id"] == "ta2t_2"
 
 
+def test_video_rows_of_omnirewardbench(tmp_path):
+    """Its evaluation code finds the clip in `video` (`text_video_to_text` in evaluation_experiments/run_exp.py)."""
+    path = tmp_path / "text_video_to_text_preferences.json"
+    record = {
+        "prompt": "What happens at the end?",
+        "response1": "He smiles.",
+        "response2": "He leaves.",
+        "criteria": "Being true to the video.",
+        "criteria_preference": "response2",
+        "video": "video/v 1.mp4",
+    }
+    path.write_text(json.dumps([record, {**record, "criteria_preference": "tie"}], indent=4))
+    first, second = rows_of(path)
+    assert (first.name, first.a1, first.a2, first.label) == ("v 1", "He smiles.", "He leaves.", "a2")
+    assert (first.question, first.criterion) == (record["prompt"], record["criteria"])
+    assert second.label == "same"
+
+
 def test_what_is_read_is_not_said_to_mean_nothing(tmp_path):
     """Columns of a known format are no unknown ones; others of its rows are named."""
     path, notes = tmp_path / "omni.json", Notes()

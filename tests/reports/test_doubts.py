@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pytest
 from support import documents
 from support.sources import people_run, shortcuts_run
 
+from emoprefer_bench.document.frames import Report
 from emoprefer_bench.reports import csv_table, doubts, findings, latex, markdown, numbers, terminal
+from emoprefer_bench.scoring import votes
 
 
 def test_every_form_has_gains_subsets_slices_and_pulls():
@@ -32,6 +35,30 @@ def test_every_form_has_gains_subsets_slices_and_pulls():
     part = next(case for case in document["cases"] if case["model"] == "follower")["subsets"]["omission"]
     for metric in ("acc2", "acc3", "swap"):
         assert all(numbers.score(part["scores"][metric], with_interval=True) in form for form in forms[1:])
+
+
+def test_every_form_has_the_length_of_votes():
+    """For a vote as for the judges that it is over, and in data frames."""
+    document = shortcuts_run()
+    judge = document["cases"][0]
+    twin = {**judge, "id": "twin-S1-toy", "model": "twin"}
+    made = votes.cases_of([judge, twin], document["datasets"])
+    [vote] = [made_vote for made_vote in made if made_vote["variant"] == "models-vote"]
+    document = documents.valid(json.loads(json.dumps(document | {"cases": [*document["cases"], vote]})))
+    share = next(row for row in doubts.subsets([vote]).rows if row[1] == "omission")[4]
+    part = vote["subsets"]["omission"]
+    assert share == f"{numbers.percent(part['longer'])} {numbers.interval(part['longer_interval'])}"
+    for form in (
+        terminal.render(document, verbosity=1, width=200),
+        markdown.render(document).replace("\\", ""),
+        latex.render(document),
+    ):
+        assert any(share in line for line in form.splitlines() if line.lstrip("| ").startswith("vote"))
+    rows = csv.DictReader(io.StringIO(csv_table.render(document)))
+    [row] = [row for row in rows if (row["model"], row["part"], row["metric"]) == ("vote", "subset:omission", "longer")]
+    frame = Report(document).cases(subsets=True).loc[vote["id"]].set_index("subset").loc["omission"]
+    assert float(row["mean"]) == pytest.approx(part["longer"])
+    assert (frame["longer"], frame["longer_low"], frame["longer_high"]) == (part["longer"], *part["longer_interval"])
 
 
 def test_a_subset_that_length_solves_says_so():
@@ -107,6 +134,17 @@ def test_every_form_says_how_far_people_agree():
     for form in (terminal.render(document, verbosity=1), *forms[1:]):
         assert person[2] in form
     rows = list(csv.DictReader(io.StringIO(csv_table.render(document))))
+    of_all = {row["metric"]: row for row in rows if row["part"] == "people" and not row["case"]}
+    assert {row["dataset"] for row in of_all.values()} == {"toy"}
+    assert {row["rows"] for row in of_all.values()} == {"600"}
+    for metric in ("agreement", "alpha"):
+        assert float(of_all[metric]["mean"]) == pytest.approx(human[metric])
+    for metric, bounds in (("agreement", "agreement_interval"), ("alpha", "alpha_interval"), ("best", "best")):
+        assert (float(of_all[metric]["low"]), float(of_all[metric]["high"])) == pytest.approx(tuple(human[bounds]))
+    assert float(of_all["best_interval"]["low"]) == pytest.approx(human["best_interval"][0])
+    assert float(of_all["best_interval"]["high"]) == pytest.approx(human["best_interval"][1])
+    [of_person] = [row for row in rows if row["part"] == "people:person0"]
+    assert float(of_person["mean"]) == pytest.approx(human["annotators"][0]["agreement"])
     [part] = [row for row in rows if row["part"] == "people" and row["model"] == "able"]
     low, high = document["cases"][0]["of_ceiling"]["interval"]
     assert (part["metric"], part["labelled"]) == ("acc2", "600")

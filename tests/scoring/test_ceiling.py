@@ -90,7 +90,24 @@ def test_the_bounds_are_met():
     """By pairs of which all have 0.8 (0.64 + 0.04 = 0.68), and by pairs of which half are sure and half are a coin."""
     assert bounds(0.68, 0.68) == pytest.approx([0.68, 0.8])
     assert bounds(0.75, 0.75)[0] == pytest.approx((1 + 0.5) / 2)
-    assert bounds(0.4, 0.4) == [0.4, 0.5]
+
+
+def test_no_best_judge_of_two_classes_is_under_one_half():
+    """Where people agree less often than coins would, by chance or by taste, a coin is as good as any judge."""
+    assert bounds(0.4, 0.4) == [0.5, 0.5]
+    assert bounds(0.4, 0.68) == pytest.approx([0.5, 0.8])
+    agreeing = 8  # of 20 clips
+    pairs = [
+        row(2 * clip + person, "a1" if clip < agreeing else ("a1", "a2")[person], ("ann", "ben")[person], f"clip{clip}")
+        for clip in range(20)
+        for person in (0, 1)
+    ]
+    human = ceiling(pairs)
+    assert human["agreement"] == 0.4
+    assert human["agreement_interval"][0] < 0.4 < human["agreement_interval"][1]
+    assert human["best"] == [0.5, 0.5]
+    assert human["best_interval"] == [0.5, bounds(0, human["agreement_interval"][1])[1]]
+    assert of_ceiling(pairs, [Verdicts(*[["a1"] * 40] * 4)])["relative"] == [0.7 / 0.5, 0.7 / 0.5]
 
 
 def test_the_majority_of_the_others_is_a_row_of_its_own():

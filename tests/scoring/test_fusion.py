@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.documents import ENGINE, report
 from support.weighed import rows, weighing, world
 
 from emoprefer_bench.cases import Case
+from emoprefer_bench.data.datasets import Dataset
 from emoprefer_bench.document import cases as document_cases
 from emoprefer_bench.scoring import fusion
 from emoprefer_bench.trial.result import result
@@ -46,6 +49,18 @@ def test_judges_that_see_different_halves_are_better_together():
     first, second = case["fusion"]["weights"].values()
     assert first == pytest.approx(10 * second, rel=0.5)
     assert case["fusion"]["judged"]["brier"]["value"] < 0.2
+
+
+def test_fused_judges_say_of_each_subset_how_often_they_are_for_the_longer_text():
+    """It is known without the texts, which no report holds."""
+    labels, margins = world(0)
+    plain = rows("toy", labels)
+    dataset = Dataset("toy", [replace(pair, subset="all") for pair in plain.pairs])
+    (case,), _ = fused([weighing(f"judge{at}", dataset, column) for at, column in enumerate(margins)], dataset)
+    part, longer = case["subsets"]["all"], [row for row in range(len(labels)) if row % 4]  # which have a longer a1
+    forward = case["verdicts"][0]["forward"]
+    assert part["longer"] == pytest.approx(np.mean([forward[row] == "a1" for row in longer]))
+    assert part["longer_interval"][0] < part["longer"] < part["longer_interval"][1]
 
 
 def test_a_gain_that_is_none_is_said_to_be_none():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from support.documents import case, report, toy_pairs
@@ -81,6 +82,18 @@ def test_judges_vote_in_the_rounds_that_all_have():
     """One has two, the other one."""
     found = only([judge("m", ["a1"] * 4, ["a2"] * 4), judge("n", ["a1"] * 4)], "models")
     assert [one["forward"] for one in found["verdicts"]] == [["a1"] * 4]
+
+
+def test_a_vote_says_of_each_subset_how_often_it_is_for_the_longer_text():
+    """As the judges' own rows do: `text` and a number has two words, `other,` and a number and one more has three."""
+    pairs = [
+        replace(pair, a2=f"{pair.a2} more", subset=part) for pair, part in zip(PAIRS, ("odd", "even") * 2, strict=True)
+    ]
+    cases = [case(Case(name, "S1", "toy", "audio"), pairs, ["a2", "a1", "a2", "a2"]) for name in "mno"]
+    made = votes.cases_of(cases, {"toy": Dataset("toy", pairs).described()})
+    [models] = [vote for vote in made if vote["variant"] == "models-vote"]
+    assert {name: part["longer"] for name, part in models["subsets"].items()} == {"odd": 1.0, "even": 0.5}
+    assert all(vote["subsets"] == cases[0]["subsets"] for vote in made)
 
 
 @pytest.mark.parametrize(
