@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _BREAK = re.compile(r"[\t\n]+")
+_COMMAND = re.compile(r"^([ \t]*)(?=::|##)", re.MULTILINE)  # to the logs of GitHub, Azure and TeamCity
 _MARK = "\N{REPLACEMENT CHARACTER}"
 
 T = TypeVar("T")
@@ -18,6 +19,11 @@ T = TypeVar("T")
 def printable(text: str) -> str:
     """The text with every control character but tab and newline, and every lone surrogate, made visible."""
     return _CONTROL.sub(_MARK, text)
+
+
+def no_command(text: str) -> str:
+    """Printable text, no line of which is a command to a CI log: a mark stands before what would be one."""
+    return _COMMAND.sub(rf"\1{_MARK}", printable(text))
 
 
 def on_one_line(text: str) -> str:

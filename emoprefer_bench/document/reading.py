@@ -66,7 +66,7 @@ def checked(document: object, where: str) -> Document:
             _check_names(case)
             _tie(case, document["datasets"])
         for name, dataset in document["datasets"].items():
-            lists = ("keys", "labels", "row_digests", *(("subsets",) if dataset.get("subsets") else ()))
+            lists = ("keys", "labels", "row_digests", *(name for name in ("subsets", "longer") if dataset.get(name)))
             _count(dataset, lists, dataset["rows"], f"data set {name}")
             _check_keys(dataset["keys"], name)
     except ValueError as error:

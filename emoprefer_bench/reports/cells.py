@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from emoprefer_bench.document.types import Dataset, Document, ReportedCase
 
+BY_DESIGN = "by design"
 PAPER_METRICS = ("waf2", "acc2", "waf3", "acc3", "swap")
 
 
@@ -32,7 +33,7 @@ def score(case: ReportedCase, metric: str, *, with_interval: bool = False, with_
         return numbers.NONE
     if is_scored(case):
         if by_design(case, metric):
-            return "by design"
+            return BY_DESIGN
         return numbers.score(case["scores"][metric], with_interval=with_interval, with_spread=with_spread)
     read = case.get("provenance")
     if metric == "answered" and read and sum(read.values()):

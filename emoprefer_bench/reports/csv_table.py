@@ -12,7 +12,9 @@ longer text; `slice:` and its name, with `strict_acc2` and `followed`, the share
 `people`, with `acc2` on the rows that several people labelled.
 A data set that several people labelled has rows of this part without a case, too: `agreement` and `alpha` among people,
 `best`, between what the best accuracy lies, and `best_interval`, the same from the ends of the agreement's interval;
-`people:` and a name is how often the others agree with that person.
+`people:` and a name is how often the others agree with that person. Where judges were crossed, the part `crossing` has
+what share of a case's errors others' descriptions mend (`mended` by two or more, `mended_by_none`), what of that chance
+would, what it would gain if others described or judged, and, without a case, shares of variance.
 `gain_waf2` is the difference from the best control, which is `against`, with its two-sided `p`; `pull_` and a name is
 the weight of that in the verdicts; `of_best` is the part of the best possible accuracy, of which two bounds are known.
 """
@@ -25,12 +27,12 @@ from typing import TYPE_CHECKING, Any
 
 from emoprefer_bench.cases import is_crossed
 from emoprefer_bench.document.cases import best_control, is_drawn, is_scored, tabled
-from emoprefer_bench.reports import weighed
+from emoprefer_bench.reports import crossed, weighed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from emoprefer_bench.document.types import Dataset, Document, ReportedCase, Score, ScoredCase
+    from emoprefer_bench.document.types import Crossing, Dataset, Document, ReportedCase, Score, ScoredCase
 
 NAMED = ("dataset", "case", "model", "prompt", "modality", "llm", "variant")
 OF_CASE = (*NAMED, "closed", "outcome", "complete", "rows", "labelled")
@@ -45,9 +47,13 @@ def render(document: Document) -> str:
     table.writeheader()
     for dataset, described in document["datasets"].items():
         table.writerows({"dataset": cell(dataset), **row} for row in _people(described))
-        crossed = [case for case in document["cases"] if case["dataset"] == dataset and is_crossed(case)]
-        for case in (*tabled(document, dataset), *crossed):
+        of_others = [case for case in document["cases"] if case["dataset"] == dataset and is_crossed(case)]
+        cases = [*tabled(document, dataset), *of_others]
+        for case in cases:
             table.writerows(_rows(case) if is_scored(case) and not is_drawn(case) else [_named(case)])
+        named = {case["id"]: _named(case) for case in cases}
+        for crossing in crossed.of_dataset(document, dataset):
+            table.writerows(_crossed(crossing, named))
     return text.getvalue()
 
 
@@ -90,6 +96,24 @@ def _rows(case: ScoredCase) -> Iterable[dict[str, Any]]:
             yield {**of_part, **_value("followed", part["followed"], part["followed_interval"])}
     for metric, estimate in weighed.estimates(case).items():
         yield {**of_case, **_value(metric, estimate["value"], estimate["interval"])}
+
+
+def _crossed(crossing: Crossing, named: Mapping[str, dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Whose fault the errors of each case are, and what makes verdicts differ."""
+    part = {"rows": crossing["rows"], "labelled": crossing["rows"], "part": "crossing"}
+    for judged in crossing["judges"]:
+        of_case = {**named[judged["case"]], **part}
+        for metric, mended in (("mended", judged["mended"]), ("mended_by_none", judged["none"])):
+            if mended:
+                yield {**of_case, **_value(metric, mended["share"], mended["interval"])}
+                yield {**of_case, **_value(f"{metric}_by_chance", mended["by_chance"], None)}
+        for metric, fault in (("others_describe", judged["descriptions"]), ("others_judge", judged["comparing"])):
+            if fault:
+                yield {**of_case, **_value(f"gain_{metric}", fault["gain"], fault["interval"])}
+    of_all = {"dataset": cell(crossing["dataset"]), "prompt": crossing["prompt"], **part}
+    shares = crossing["variance"]
+    for name in ("describer", "judge", "interaction") if shares else ():
+        yield {**of_all, **_value(f"variance_{name}", shares[name]["value"], shares[name]["interval"])}
 
 
 def _score(of_rows: dict[str, Any], metric: str, score: Score) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from emoprefer_bench.document.cases import best_control, is_control, is_drawn, is_scored
+from emoprefer_bench.printable import on_one_line
 from emoprefer_bench.reports import cells, numbers
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Table(NamedTuple):
 
 def tables(cases: Sequence[ReportedCase]) -> list[Table]:
     """The tables of a data set's cases, in the order in which they are to be read; those alone that have rows."""
-    made = (gains(cases), people(cases), subsets(cases, with_intervals=True), slices(cases), pulls(cases))
+    made = (gains(cases), people(cases), subsets(cases), slices(cases), pulls(cases))
     return [table for table in made if table.rows]
 
 
@@ -51,17 +52,10 @@ def gains(cases: Sequence[ReportedCase]) -> Table:
     return Table("gain over the best control on the same rows, in points", heads, rows, 2)
 
 
-def subsets(cases: Sequence[ReportedCase], *, with_intervals: bool = False) -> Table:
-    """The scores of each subset; waf2 has its interval in any case, the others where there is room."""
+def subsets(cases: Sequence[ReportedCase]) -> Table:
+    """The scores of each subset, with intervals."""
     rows = [
-        [
-            name,
-            f"{subset}{SOLVED}" if _is_solved(case, part) else subset,
-            str(part["rows"]),
-            numbers.score(part["scores"]["waf2"], with_interval=True),
-            _share(part.get("longer"), part.get("longer_interval")),
-            *(numbers.score(part["scores"][metric], with_interval=with_intervals) for metric in SUBSET_METRICS),
-        ]
+        [name, f"{subset}{_solved(case, part)}", str(part["rows"]), *_of_part(case, part, with_intervals=True)]
         for name, case in _named(cases)
         for subset, part in case.get("subsets", {}).items()
     ]
@@ -69,9 +63,39 @@ def subsets(cases: Sequence[ReportedCase], *, with_intervals: bool = False) -> T
     return Table(title, ["judge", "subset", "rows", "waf2", "longer", *SUBSET_METRICS], rows, 2)
 
 
-def _is_solved(case: ScoredCase, part: Part) -> bool:
-    """Whether the row is the longer text's own, and that is right on all of the subset."""
-    return is_control(case) and case["model"] == "longer" and part["scores"]["strict_acc2"]["mean"] == 1
+def each_subset(cases: Sequence[ReportedCase]) -> list[Table]:
+    """The same in a table for each subset, which a terminal has room for; what it hasn't stands last."""
+    judged = [(name, case, case.get("subsets", {})) for name, case in _named(cases)]
+    tables = []
+    for subset in dict.fromkeys(subset for *_, parts in judged for subset in parts):
+        shown = [(name, case, parts[subset]) for name, case, parts in judged if subset in parts]
+        size = max(part["rows"] for *_, part in shown)
+        title = f"subset {on_one_line(subset)}, {size} rows, in percent; longer: verdicts for the longer text"
+        rows = [
+            [f"{name}{_solved(case, part)}", *_of_part(case, part, with_intervals=False)] for name, case, part in shown
+        ]
+        tables.append(Table(title, ["judge", "waf2", "longer", *SUBSET_METRICS], rows, 1))
+    return tables
+
+
+def _of_part(case: ScoredCase, part: Part, *, with_intervals: bool) -> list[str]:
+    """The cells of a subset's scores; waf2 and the share of the longer text have their intervals in any case."""
+    return [
+        numbers.score(part["scores"]["waf2"], with_interval=True),
+        _share(part.get("longer"), part.get("longer_interval")),
+        *(
+            cells.BY_DESIGN
+            if cells.by_design(case, metric)
+            else numbers.score(part["scores"][metric], with_interval=with_intervals)
+            for metric in SUBSET_METRICS
+        ),
+    ]
+
+
+def _solved(case: ScoredCase, part: Part) -> str:
+    """What the row of the longer text itself has to say where that is right on all of the subset."""
+    is_longer = is_control(case) and case["model"] == "longer"
+    return SOLVED if is_longer and part["scores"]["strict_acc2"]["mean"] == 1 else ""
 
 
 def slices(cases: Sequence[ReportedCase]) -> Table:
@@ -124,7 +148,7 @@ def annotators(dataset: Dataset) -> Table:
     """How often the other people agree with each who has a name, on how many labels."""
     human = dataset.get("ceiling")
     rows = [
-        [person["annotator"], str(person["rows"]), _share(person["agreement"], person["interval"])]
+        [on_one_line(person["annotator"]), str(person["rows"]), _share(person["agreement"], person["interval"])]
         for person in (human["annotators"] if human else ())
     ]
     return Table("how often other people agree with each, in percent", ["person", "rows", "others agree"], rows, 1)

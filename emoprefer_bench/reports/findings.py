@@ -53,7 +53,10 @@ def ceiling(dataset: Dataset) -> list[str]:
 
 
 def pulled(cases: Sequence[ReportedCase]) -> list[str]:
-    """For each judge a line on the shortcuts that it follows, and one where it doesn't follow the people's labels."""
+    """For each judge a line on the shortcuts that it follows, and one where it doesn't follow the people's labels.
+
+    Of people themselves the latter is not said: how far they agree is said elsewhere.
+    """
     lines = []
     for case in cases:
         weights = (case.get("pulls") or {}) if is_scored(case) and not is_control(case) else {}
@@ -65,7 +68,7 @@ def pulled(cases: Sequence[ReportedCase]) -> list[str]:
         if followed:
             pulled = ", ".join(followed)
             lines.append(f"{case['id']} is pulled by {pulled}, beyond what labels explain (1.00: all verdicts)")
-        if PEOPLE in weights and not weights[PEOPLE]["found"]:
+        if PEOPLE in weights and not weights[PEOPLE]["found"] and case.get("variant") != PEOPLE:
             lines.append(f"{case['id']}: its verdicts can't be told to go with people's labels")
     return lines
 

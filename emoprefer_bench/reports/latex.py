@@ -13,7 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from emoprefer_bench.document.cases import is_control, is_weighed, scored, tabled, waf2
-from emoprefer_bench.reports import cells, doubts, findings, numbers
+from emoprefer_bench.reports import cells, crossed, doubts, findings, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,6 +53,8 @@ def render(document: Document) -> str:
             _all_prompts(document, name),
             *(f"% {_one_line(sentence)}" for sentence in findings.ceiling(dataset)),
             *map(_part, [*([each] if each.rows else []), *doubts.tables(tabled(document, name))]),
+            *map(_part, crossed.tables(document, name)),
+            *(f"% {_one_line(sentence)}" for sentence in crossed.sentences(document, name)),
         ]
     return "\n\n".join(blocks) + "\n"
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from emoprefer_bench.document.cases import is_control, is_scored, tabled
-from emoprefer_bench.printable import printable
+from emoprefer_bench.printable import no_command
 from emoprefer_bench.reports import cells, crossed, doubts, findings, grids, numbers, weighed
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def render(document: Document, *, verbosity: int = 0, width: int = grids.WIDTH, 
     notes = findings.noise(document["cases"]) + findings.votes(document["cases"]) + findings.restarts(document["cases"])
     blocks += ["\n".join(notes)]
     blocks += [findings.gates(document["cases"], above=failures_above)]
-    return printable("\n\n".join(block for block in blocks if block))
+    return no_command("\n\n".join(block for block in blocks if block))
 
 
 def _tables(cases: list[ReportedCase], verbosity: int, width: int) -> list[str]:
@@ -122,7 +122,7 @@ def _cells(cases: list[ReportedCase], shown: Sequence[str], prefix: str) -> tupl
 
 def _parts(dataset: Dataset, cases: Sequence[ReportedCase], verbosity: int, width: int) -> list[str]:
     """Scores by subset, and beside people; with -v, what is known of shortcuts, and of each who labelled."""
-    shown = [doubts.people(cases), doubts.subsets(cases)] if verbosity >= 0 else []
+    shown = [doubts.people(cases), *doubts.each_subset(cases)] if verbosity >= 0 else []
     shown += [doubts.annotators(dataset), doubts.slices(cases), doubts.pulls(cases)] if verbosity > 0 else []
     return [f"{part.title}:\n{_fitting(part, width)}" for part in shown if part.rows]
 

@@ -117,5 +117,9 @@ def test_subsets_are_one_a_row():
     document["datasets"]["toy"]["subsets"].pop()
     with pytest.raises(reading.DocumentError, match="data set toy has 5 subsets for 6 rows"):
         reading.checked(document, "here")
+    document["datasets"]["toy"] |= {"subsets": ["s"] * 6, "longer": ["a1"] * 5}
+    with pytest.raises(reading.DocumentError, match="data set toy has 5 longer for 6 rows"):
+        reading.checked(document, "here")
+    del document["datasets"]["toy"]["longer"]
     del document["datasets"]["toy"]["subsets"], document["datasets"]["toy"]["warnings"]
     assert reading.checked(valid(document), "here") == document

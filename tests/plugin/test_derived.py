@@ -25,7 +25,9 @@ def test_controls_that_no_test_runs_and_people_stand_in_the_report(bench, worker
     (bench.data / "subtitles.csv").write_text("name,subtitle\nc1,I am glad\nc2,I am so glad\n")
     result = bench.run("-k", "toy and (longer or judge-S1)", "--emoprefer-save", "main", *workers)
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*people: of several labels of 6 pairs, two agree in *", "*by subset, in percent*"])
+    result.stdout.fnmatch_lines(
+        ["*people: of several labels of 6 pairs, two agree in *", "subset even, 9 rows, in percent; *"]
+    )
     result.stdout.fnmatch_lines(["*2 cases saved, 2 in all"])
     document = valid(bench.report())
     cases = {case["id"]: case for case in document["cases"]}

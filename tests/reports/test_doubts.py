@@ -6,10 +6,11 @@ import json
 
 import pytest
 from support import documents
+from support.describers import crossed_run
 from support.sources import people_run, shortcuts_run
 
 from emoprefer_bench.document.frames import Report
-from emoprefer_bench.reports import csv_table, doubts, findings, latex, markdown, numbers, terminal
+from emoprefer_bench.reports import crossed, csv_table, doubts, findings, latex, markdown, numbers, terminal
 from emoprefer_bench.scoring import votes
 
 
@@ -70,6 +71,10 @@ def test_a_subset_that_length_solves_says_so():
     control["subsets"] = {**control["subsets"], "omission": {**control["subsets"]["omission"], **solved}}
     named = [row[1] for row in doubts.subsets([*document["cases"], control]).rows if row[0].startswith("longer ")]
     assert named == ["flip", "omission (solved by length)"]
+    by_subset = {table.title: table.rows for table in doubts.each_subset([*document["cases"], control])}
+    [omission] = [rows for title, rows in by_subset.items() if title.startswith("subset omission, ")]
+    assert [row[0] for row in omission if "solved" in row[0]] == ["longer (control) direct (solved by length)"]
+    assert sum("solved" in row[0] for rows in by_subset.values() for row in rows) == 1
     judge = {**control, "modality": "video"}
     assert all("solved" not in row[1] for row in doubts.subsets([*document["cases"], judge]).rows)
 
@@ -99,6 +104,8 @@ def test_a_line_says_which_shortcuts_a_judge_follows():
         findings.pulled(document["cases"])[1]
         == "follower-S1-toy: its verdicts can't be told to go with people's labels"
     )
+    document["cases"][0]["variant"] = "people"
+    assert len(findings.pulled(document["cases"])) == 1
 
 
 def test_reports_from_before_have_no_parts():
@@ -108,7 +115,7 @@ def test_reports_from_before_have_no_parts():
         del case["pulls"], case["subsets"], case["slices"]
     documents.valid(document)
     text = terminal.render(document, verbosity=1)
-    assert "by subset" not in text
+    assert "subset" not in text
     assert "is pulled by" not in text
     assert "slice:" not in csv_table.render(document)
 
@@ -157,9 +164,63 @@ def test_every_form_says_how_far_people_agree():
 
 
 def test_tables_fit_the_terminal():
-    """What there is no room for is left out, and named."""
+    """What there is no room for is left out, and named; the share of the longer text is none of it."""
     lines = terminal.render(shortcuts_run(), verbosity=1).splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("by subset"))
-    tables = [line for line in lines[start:] if line and not line.startswith("by ")]
+    start = next(number for number, line in enumerate(lines) if line.startswith("subset flip, 287 rows, in percent"))
+    tables = [line for line in lines[start:] if line and not line.startswith(("by ", "subset "))]
     assert max(map(len, tables)) <= 80
-    assert sum(line.startswith("Left out to fit: ") for line in tables) == 3
+    assert sum(line.startswith("Left out to fit: ") for line in tables) == 4
+    for subset in ("flip", "omission"):
+        heads = next(number for number, line in enumerate(lines) if line.startswith(f"subset {subset}")) + 1
+        assert lines[heads].split()[:3] == ["judge", "waf2", "longer"]
+        share = next(row for row in doubts.subsets(shortcuts_run()["cases"]).rows if row[:2] == ["follower S1", subset])
+        assert any(share[4] in line for line in lines[heads : heads + 5] if line.startswith("follower S1"))
+
+
+def test_what_is_so_by_design_is_said_of_subsets_too():
+    """A vote over orders is consistent on every subset, whatever the judge is."""
+    document = shortcuts_run()
+    [vote] = votes.cases_of([document["cases"][0]], document["datasets"])
+    heads = doubts.subsets([vote]).heads
+    assert {row[heads.index("swap")] for row in doubts.subsets([vote]).rows} == {"by design"}
+
+
+def test_names_of_others_are_no_lines_of_a_terminal():
+    """A subset with a line break in it, or a person: what stands at the start of a line may be a command to CI."""
+    document, people = shortcuts_run(), people_run()
+    parts = document["cases"][0]["subsets"]
+    parts["flip\n::add-mask::x"] = parts.pop("flip")
+    people["datasets"]["toy"]["ceiling"]["annotators"][0]["annotator"] = "::add-mask::x"
+    for made in (document, people):
+        text = terminal.render(made, verbosity=1)
+        assert "::add-mask::x" in text
+        assert not any(line.lstrip().startswith("::") for line in text.splitlines())
+
+
+def test_every_form_says_whose_fault_an_error_is():
+    """What others' descriptions mend, what others would gain, and what makes verdicts differ."""
+    document = crossed_run()
+    [crossing] = document["crossings"]
+    cells, faults = crossed.tables(document, "toy")
+    of_teller = next(row for row in faults.rows if row[0] == "teller-S2-toy")
+    *_, variance = crossed.sentences(document, "toy")
+    for form in (
+        terminal.render(document, width=200),
+        markdown.render(document).replace("\\", ""),
+        latex.render(document).replace("\\", ""),
+    ):
+        for said in (*of_teller[1:], cells.rows[0][1], variance):
+            assert said in form
+    rows = list(csv.DictReader(io.StringIO(csv_table.render(document))))
+    own = {row["metric"]: row for row in rows if row["part"] == "crossing" and row["case"] == "teller-S2-toy"}
+    judged = next(judged for judged in crossing["judges"] if judged["case"] == "teller-S2-toy")
+    assert (own["mended"]["modality"], own["mended"]["rows"]) == ("video", "240")
+    assert float(own["mended"]["mean"]) == pytest.approx(judged["mended"]["share"])
+    assert float(own["mended_by_none_by_chance"]["mean"]) == pytest.approx(judged["none"]["by_chance"])
+    for metric, fault in (("others_describe", "descriptions"), ("others_judge", "comparing")):
+        row, gain = own[f"gain_{metric}"], judged[fault]
+        assert (float(row["mean"]), float(row["low"])) == pytest.approx((gain["gain"], gain["interval"][0]))
+    shares = {row["metric"]: float(row["mean"]) for row in rows if row["part"] == "crossing" and not row["case"]}
+    assert shares == pytest.approx(
+        {f"variance_{name}": crossing["variance"][name]["value"] for name in ("describer", "judge", "interaction")}
+    )

@@ -369,7 +369,7 @@ function subsetTable(report) {
       el("span", {}, said(name), isSolved(one, part) && SOLVED),
       number(count(part.rows)),
       ...["waf2", "acc2", "acc3", "swap"].map((metric) =>
-        WITH_INTERVAL(part.scores[metric].mean, part.scores[metric].interval),
+        byDesign(one, metric) ? number("by design") : WITH_INTERVAL(part.scores[metric].mean, part.scores[metric].interval),
       ),
       WITH_INTERVAL(part.longer, part.longer_interval),
     ]),
