@@ -113,6 +113,10 @@ def _blame(judged: CrossedCase) -> str:
         return "errs nowhere"
     if found:
         return f"errs by {'; and by '.join(found)}"
-    if judged["others"] or judged["peers"]:
+    if judged["others"] and judged["peers"]:
         return "errs neither by its descriptions nor by its comparing, as far as these rows show"
+    if judged["others"]:
+        return "does not err by its descriptions, as far as these rows show; no other judge compared by them"
+    if judged["peers"]:
+        return "does not err by its comparing, as far as these rows show; it was given no other description"
     return "was held against no other describer and no other judge"

@@ -140,7 +140,7 @@ def people(cases: Sequence[ReportedCase]) -> Table:
     title = (
         "beside people: accuracy on rows that several labelled, what part of the best possible one it is, in percent"
     )
-    heads = ["judge", "rows", "acc2", "of the best", "could stand in for"]
+    heads = ["judge", "rows", "acc2", "of the best", "stands in for"]
     return Table(title, heads, rows, 1)
 
 
@@ -163,7 +163,7 @@ def _stands_in(test: Alternative | None) -> str:
     if test is None:
         return numbers.NONE
     passes = "passes" if test["passes"] else "fails"
-    return f"{test['wins']} of {len(test['annotators'])} people: {passes}"
+    return f"{test['wins']} of {len(test['annotators'])}: {passes}"
 
 
 def pull(weighed: Pull | None) -> str:

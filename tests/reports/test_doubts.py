@@ -128,7 +128,7 @@ def test_every_form_says_how_far_people_agree():
     assert f"two agree in {agreement}" in lines[0]
     assert f"between {100 * human['best'][0]:.2f} and {100 * human['best'][1]:.2f} (by that interval" in lines[1]
     able, majority = sorted(doubts.people(document["cases"]).rows)
-    assert (able[0], able[1], able[4]) == ("able S1", "600", "3 of 3 people: passes")
+    assert (able[0], able[1], able[4]) == ("able S1", "600", "3 of 3: passes")
     assert (majority[0], majority[4]) == ("majority (people)", "-")
     assert "[" in able[2]
     forms = (terminal.render(document), markdown.render(document).replace("\\", ""), latex.render(document))
@@ -195,6 +195,29 @@ def test_names_of_others_are_no_lines_of_a_terminal():
         text = terminal.render(made, verbosity=1)
         assert "::add-mask::x" in text
         assert not any(line.lstrip().startswith("::") for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("others", "peers", "said"),
+    [
+        (["seer"], ["chooser"], "errs neither by its descriptions nor by its comparing, as far as these rows show"),
+        (["seer"], [], "does not err by its descriptions, as far as these rows show; no other judge compared by them"),
+        (
+            [],
+            ["chooser"],
+            "does not err by its comparing, as far as these rows show; it was given no other description",
+        ),
+        ([], [], "was held against no other describer and no other judge"),
+    ],
+)
+def test_no_fault_is_ruled_out_that_was_not_looked_for(others, peers, said):
+    """A judge alone has nobody to compare by its descriptions."""
+    document = crossed_run()
+    [crossing] = document["crossings"]
+    nothing = {"gain": 0.0, "interval": [-0.1, 0.1], "found": False}
+    crossing["judges"][0] |= {"others": others, "descriptions": nothing if others else None}
+    crossing["judges"][0] |= {"peers": peers, "comparing": nothing if peers else None}
+    assert crossed.sentences(document, "toy")[0] == f"{crossing['judges'][0]['case']} {said}"
 
 
 def test_every_form_says_whose_fault_an_error_is():

@@ -110,6 +110,38 @@ def test_no_best_judge_of_two_classes_is_under_one_half():
     assert of_ceiling(pairs, [Verdicts(*[["a1"] * 40] * 4)])["relative"] == [0.7 / 0.5, 0.7 / 0.5]
 
 
+def labelled_by(rng, reliable):
+    """A row for each label of people who are right with these chances (pairs, people)."""
+    right = rng.random(reliable.shape) < reliable
+    return [
+        row(3 * pair + person, "a1" if is_right else "a2", f"person{person}", f"clip{pair}")
+        for pair, of_pair in enumerate(right)
+        for person, is_right in enumerate(of_pair)
+    ]
+
+
+def test_people_of_a_crowd_may_differ():
+    """Whoever of it labels a pair: the best judge of one more of its labels is between the bounds."""
+    crowd, held = np.array([0.95, 0.85, 0.6, 0.55]), 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        low, high = ceiling(labelled_by(rng, rng.choice(crowd, size=(300, 3))))["best_interval"]
+        held += low <= crowd.mean() <= high
+    assert held >= 95
+
+
+def test_these_very_people_may_be_predicted_better_than_a_crowd():
+    """Three who differ, and labelled all pairs: their labels are told beyond the upper bound, as docs/reading.md says.
+
+    Never beyond that of A + (1 - A) / 3.
+    """
+    three = np.array([0.98, 0.75, 0.55])
+    human = ceiling(labelled_by(np.random.default_rng(1), np.tile(three, (3000, 1))))
+    low, high = human["best_interval"]
+    widest = bounds(low, human["agreement"] + (1 - human["agreement"]) / 3)[1]
+    assert low < high < three.mean() < widest
+
+
 def test_the_majority_of_the_others_is_a_row_of_its_own():
     """Of each label it knows only those of other people, and it is compared with nothing."""
     pairs = people(np.random.default_rng(3), np.full(100, 0.85), 3)
