@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoprefer_bench.document.cases import is_scored
+from emoprefer_bench.document.cases import best_control, is_scored
 from emoprefer_bench.document.reading import MARGINS, READINGS, read
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ class Report:
     def cases(self, *, subsets: bool = False) -> pd.DataFrame:
         """A row a case, by its id: what it is, its outcome, and for each score mean, low and high (fractions).
 
-        A case without scores has none: its cells are empty, and `reason` says why. With `subsets`, there is a row for
-        each subset of each case, too, which is named in the column `subset`; it is empty where all rows are meant.
-        There, `longer` is the share of verdicts for the longer text.
+        A case without scores has none: its cells are empty, and `reason` says why. `gain` is the difference of waf2
+        from the best control, which is `gain_against`, with its p. With `subsets`, there is a row for each subset of
+        each case, too, which is named in the column `subset`; it is empty where all rows are meant. There,
+        `longer` is the share of verdicts for the longer text.
         """
         import pandas as pd  # noqa: PLC0415  # for people who look at results
 
@@ -63,7 +64,17 @@ def load(path: str | Path) -> Report:
 def _case(case: ReportedCase) -> dict[str, Any]:
     row: dict[str, Any] = {"case": case["id"], **{name: case.get(name) for name in NAMED}}
     row |= {name: case.get(name) for name in STATES}
-    return {**row, **_scores(case["scores"])} if is_scored(case) else row
+    return {**row, **_scores(case["scores"]), **_gain(case)} if is_scored(case) else row
+
+
+def _gain(case: ReportedCase) -> dict[str, Any]:
+    """The headline: how much better a judge is than the best control; nothing for what isn't compared with any."""
+    best = best_control(case)
+    if best is None:
+        return {}
+    low, high = best["interval"] or (None, None)
+    gain = {"gain": best["difference"], "gain_low": low, "gain_high": high}
+    return {**gain, "gain_p": best["p_two_sided"], "gain_against": best["against"]}
 
 
 def _subsets(case: ReportedCase) -> Iterator[dict[str, Any]]:

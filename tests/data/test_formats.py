@@ -121,6 +121,25 @@ def test_grades_are_folded_by_which_text_is_preferred(word, label):
     assert folded(word) == label
 
 
+def test_pairs_of_controlled_errors_are_parted_by_their_kind(tmp_path):
+    """As EAPO-EmoPrefer's file has them (docs/reading.md); what else it says stays with the rows."""
+    path, notes = tmp_path / "pairs.csv", Notes()
+    path.write_text(
+        "name,a1,a2,preference,wrong_type,source_name,is_swapped\n"
+        'sample_1,"He is glad, and says so.",He is sad.,a1,flip,sample_1,False\n'
+        'sample_1_swap,He is glad.,"He is glad, and smiles.",a2,omission,sample_1,True\n'
+    )
+    rows = read_rows(path, notes, "wrong_type")
+    assert notes.faults == []
+    assert [(row.name, row.label, row.subset) for row in rows] == [
+        ("sample_1", "a1", "flip"),
+        ("sample_1_swap", "a2", "omission"),
+    ]
+    assert [row.fields["is_swapped"] for row in rows] == ["False", "True"]
+    assert "'source_name'" in notes.warnings[0]
+    assert "wrong_type" not in notes.warnings[0]
+
+
 def test_a_grade_is_kept_with_its_row(tmp_path):
     """So that scores can be parted by it."""
     path = tmp_path / "p.csv"

@@ -12,6 +12,7 @@ from support.documents import GOLDEN, golden
 
 import emoprefer_bench
 from emoprefer_bench import EmopreferError
+from emoprefer_bench.document.cases import best_control
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,19 @@ def test_a_row_a_case_with_each_score_and_its_interval(report):
     assert frame["waf2"].dtype == float
     assert frame["rows"].dtype == "Int64"
     assert frame["complete"].dtype == bool
+
+
+def test_a_judge_has_its_headline(report):
+    """Its gain over the best control, with the control's name; what is compared with none has empty cells."""
+    frame = report.cases()
+    compared = [case for case in report.document["cases"] if best_control(case)]
+    for case in compared:
+        best, row = best_control(case), frame.loc[case["id"]]
+        assert (row["gain"], row["gain_against"]) == (best["difference"], best["against"])
+        assert row["gain_p"] == best["p_two_sided"]
+        if best["interval"]:
+            assert [row["gain_low"], row["gain_high"]] == best["interval"]
+    assert 0 < len(compared) == frame["gain"].notna().sum() < len(frame)
 
 
 def test_a_row_a_verdict_with_both_orders_and_provenance(report):
