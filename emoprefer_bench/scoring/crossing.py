@@ -16,7 +16,7 @@ import numpy as np
 from emoprefer_bench.cases import DESCRIBES, MISDESCRIBED, REFERENCE, UNDESCRIBED, is_crossed, judge_of
 from emoprefer_bench.document.rows import clip_of
 from emoprefer_bench.scoring.counts import codes, group_numbers
-from emoprefer_bench.scoring.intervals import ratio_interval, student
+from emoprefer_bench.scoring.intervals import gain_interval, ratio_interval, student
 from emoprefer_bench.scoring.statistics import share_of_level
 
 if TYPE_CHECKING:
@@ -207,19 +207,16 @@ def _interval(parts: Floats, wholes: Floats, clips: Codes) -> list[float] | None
 
 
 def _gain(differences: Floats, clips: Codes, tests: int) -> Fault | None:
-    """A mean difference a row, its interval by the jackknife over clips, and whether it is above 0."""
-    sums, rows = np.bincount(clips, differences), np.bincount(clips)
-    count, value = len(sums), float(differences.mean()) if len(differences) else 0.0
-    if count < 2:  # noqa: PLR2004  # one clip says nothing about how clips differ
+    """A mean difference a row, its interval over clips, and whether it is above 0, by the jackknife over clips."""
+    interval = gain_interval(differences, clips)
+    if interval is None:
         return None
+    sums, rows = np.bincount(clips, differences), np.bincount(clips)
+    count, value = len(sums), float(differences.mean())
     without = (sums.sum() - sums) / (rows.sum() - rows)
     error = float(np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum()))
-    usual, sure = student(0.975, count - 1), student(1 - share_of_level(LEVEL, tests), count - 1)
-    return {
-        "gain": value,
-        "interval": [max(-1.0, value - usual * error), min(1.0, value + usual * error)],
-        "found": value > max(sure * error, _NOTHING),
-    }
+    sure = student(1 - share_of_level(LEVEL, tests), count - 1)
+    return {"gain": value, "interval": list(interval), "found": value > max(sure * error, _NOTHING)}
 
 
 def variance_shares(grid: Floats, clips: Codes) -> VarianceShares | None:

@@ -84,12 +84,21 @@ def difference_interval(by_clip: Floats, name: str, confidence: float = 0.95) ->
     differ altogether.
     """
     left = _leave_out(by_clip, name, first_minus_second)
-    if left is None:
+    return None if left is None else _of_difference(left, confidence)
+
+
+def gain_interval(differences: Floats, clips: Codes, confidence: float = 0.95) -> Interval:
+    """Find the interval of a mean difference in [-1, 1] of rows on these clips, as that of two judges.
+
+    None with fewer than two clips.
+    """
+    sums, rows = np.bincount(clips, differences), np.bincount(clips)
+    count = len(sums)
+    if count < _FEWEST_CLIPS:
         return None
-    moved = left.moved
-    variance = left.variance * (moved + 2) / moved if moved else 2 / left.clips**2
-    bounds = _bounds((1 + left.value) / 2, variance / 4, left.clips, confidence)
-    return 2 * bounds[0] - 1, 2 * bounds[1] - 1
+    without = (sums.sum() - sums) / (rows.sum() - rows)
+    left = _Left(float(differences.mean()), count, without - without.mean(), np.ones(count))
+    return _of_difference(left, confidence)
 
 
 def ratio_interval(parts: Floats, wholes: Floats, clips: Codes, confidence: float = 0.95) -> Interval:
@@ -162,6 +171,14 @@ def tail(quantile: float, freedom: int) -> float:
         else:
             high = middle
     return high
+
+
+def _of_difference(left: _Left, confidence: float) -> tuple[float, float]:
+    """The interval of a difference, as `difference_interval` says."""
+    moved = left.moved
+    variance = left.variance * (moved + 2) / moved if moved else 2 / left.clips**2
+    bounds = _bounds((1 + left.value) / 2, variance / 4, left.clips, confidence)
+    return 2 * bounds[0] - 1, 2 * bounds[1] - 1
 
 
 def _bounds(share: float, variance: float, clips: int, confidence: float) -> tuple[float, float]:

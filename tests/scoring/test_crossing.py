@@ -11,7 +11,7 @@ from support.documents import case, report, toy_pairs
 
 from emoprefer_bench.cases import Case
 from emoprefer_bench.data.datasets import Dataset
-from emoprefer_bench.scoring.crossing import crossings, faults, variance_shares
+from emoprefer_bench.scoring.crossing import Evidence, crossings, faults, variance_shares
 
 SIMULATIONS = 100
 SOUND = Model()
@@ -65,6 +65,21 @@ def test_intervals_hold_what_is_true() -> None:
     coverage = ((held[..., :1] <= truth) & (truth <= held[..., 1:])).mean((0, 2))
     assert (coverage > 0.92).all()
     assert (coverage < 0.98).all()
+
+
+def test_where_nothing_differs_a_gain_is_not_known_to_be_none() -> None:
+    """Nor is one of all rows known to be all: twenty clips may be of models that differ on some."""
+    right, wrong, clips = np.ones(40), np.zeros(40), np.arange(40) // 2
+
+    def gain(own, other):
+        evidence = Evidence({("m", "m"): own, ("m", "o"): other}, clips, {"m-S2": ("m", "m")}, ["m", "o"])
+        return faults(evidence, "m-S2")["descriptions"]
+
+    same, better = gain(right, right), gain(wrong, right)
+    assert (same["gain"], same["found"], better["gain"], better["found"]) == (0.0, False, 1.0, True)
+    low, high = same["interval"]
+    assert -0.2 < low == -high < -0.1
+    assert 0.6 < better["interval"][0] < better["interval"][1] == 1.0
 
 
 def _shares(grid):
