@@ -111,9 +111,10 @@ def _crossed(crossing: Crossing, named: Mapping[str, dict[str, Any]]) -> Iterabl
             if fault:
                 yield {**of_case, **_value(f"gain_{metric}", fault["gain"], fault["interval"])}
     of_all = {"dataset": cell(crossing["dataset"]), "prompt": crossing["prompt"], **part}
-    shares = crossing["variance"]
-    for name in ("describer", "judge", "interaction") if shares else ():
-        yield {**of_all, **_value(f"variance_{name}", shares[name]["value"], shares[name]["interval"])}
+    if shares := crossing["variance"]:
+        by_name = {"describer": shares["describer"], "judge": shares["judge"], "interaction": shares["interaction"]}
+        for name, share in by_name.items():
+            yield {**of_all, **_value(f"variance_{name}", share["value"], share["interval"])}
 
 
 def _score(of_rows: dict[str, Any], metric: str, score: Score) -> dict[str, Any]:
