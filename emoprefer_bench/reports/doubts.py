@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emoprefer_bench.document.cases import best_control, is_control, is_drawn, is_scored
 from emoprefer_bench.printable import on_one_line
@@ -82,7 +82,7 @@ def _of_part(case: ScoredCase, part: Part, *, with_intervals: bool) -> list[str]
     """The cells of a subset's scores; waf2 and the share of the longer text have their intervals in any case."""
     return [
         numbers.score(part["scores"]["waf2"], with_interval=True),
-        _share(part.get("longer"), part.get("longer_interval")),
+        cells.BY_DESIGN if _is_shortcut(case, "longer") else _share(part.get("longer"), part.get("longer_interval")),
         *(
             cells.BY_DESIGN
             if cells.by_design(case, metric)
@@ -94,8 +94,12 @@ def _of_part(case: ScoredCase, part: Part, *, with_intervals: bool) -> list[str]
 
 def _solved(case: ScoredCase, part: Part) -> str:
     """What the row of the longer text itself has to say where that is right on all of the subset."""
-    is_longer = is_control(case) and case["model"] == "longer"
-    return SOLVED if is_longer and part["scores"]["strict_acc2"]["mean"] == 1 else ""
+    return SOLVED if _is_shortcut(case, "longer") and part["scores"]["strict_acc2"]["mean"] == 1 else ""
+
+
+def _is_shortcut(case: ScoredCase, name: str) -> bool:
+    """Whether the row is that of a shortcut itself, which follows itself whatever the data."""
+    return is_control(case) and case["model"] == name
 
 
 def slices(cases: Sequence[ReportedCase]) -> Table:
@@ -105,8 +109,7 @@ def slices(cases: Sequence[ReportedCase]) -> Table:
             name,
             part["slice"],
             str(part["rows"]),
-            _share(part["acc2"], part["interval"]),
-            _share(part["followed"], part["followed_interval"]) if "followed" in part else numbers.NONE,
+            *_of_slice(case, part),
         ]
         for name, case in _named(cases)
         for part in case.get("slices", {}).get("shortcuts", ())
@@ -114,6 +117,15 @@ def slices(cases: Sequence[ReportedCase]) -> Table:
     ]
     title = "by whether the label is with or against a shortcut, or the texts are of matched length, in percent"
     return Table(title, ["judge", "rows that are", "rows", "strict acc2", "follows it"], rows, 2)
+
+
+def _of_slice(case: ScoredCase, part: dict[str, Any]) -> list[str]:
+    """The cells of a slice's accuracy, and of how often the shortcut is followed that the label contradicts."""
+    relation, _, shortcut = part["slice"].partition(" ")
+    if relation in ("with", "against") and _is_shortcut(case, shortcut):
+        return [cells.BY_DESIGN, cells.BY_DESIGN if "followed" in part else numbers.NONE]
+    followed = _share(part["followed"], part["followed_interval"]) if "followed" in part else numbers.NONE
+    return [_share(part["acc2"], part["interval"]), followed]
 
 
 def pulls(cases: Sequence[ReportedCase]) -> Table:

@@ -185,6 +185,19 @@ def test_what_is_so_by_design_is_said_of_subsets_too():
     assert {row[heads.index("swap")] for row in doubts.subsets([vote]).rows} == {"by design"}
 
 
+def test_a_shortcut_follows_itself_by_design():
+    """Its own share of the longer text, and its own slices, say nothing of the data; those of other shortcuts do."""
+    document = shortcuts_run()
+    [prior] = [case for case in document["cases"] if case["model"] == "writer_prior"]
+    cells = {row[1]: row[3:] for row in doubts.slices([prior]).rows}
+    assert cells["with writer_prior"] == ["by design", "-"]
+    assert cells["against writer_prior"] == ["by design", "by design"]
+    assert "by design" not in cells["against longer"]
+    assert all(row[4] != "by design" for row in doubts.subsets([prior]).rows)
+    control = {**prior, "id": "longer-toy", "model": "longer"}
+    assert all(row[4] == "by design" for row in doubts.subsets([control]).rows)
+
+
 def test_names_of_others_are_no_lines_of_a_terminal():
     """A subset with a line break in it, or a person: what stands at the start of a line may be a command to CI."""
     document, people = shortcuts_run(), people_run()

@@ -355,9 +355,11 @@ function pullsTable(report) {
 
 const SOLVED = " (solved by length)";
 
+const isLonger = (one) => one.model === "longer" && isControl(one);
+
 /** Whether the row is the longer text's own, and that is right on all of the subset: no judge's merit shows there. */
 function isSolved(one, part) {
-  return one.model === "longer" && isControl(one) && part.scores.strict_acc2?.mean === 1;
+  return isLonger(one) && part.scores.strict_acc2?.mean === 1;
 }
 
 function subsetTable(report) {
@@ -371,7 +373,7 @@ function subsetTable(report) {
       ...["waf2", "acc2", "acc3", "swap"].map((metric) =>
         byDesign(one, metric) ? number("by design") : WITH_INTERVAL(part.scores[metric].mean, part.scores[metric].interval),
       ),
-      WITH_INTERVAL(part.longer, part.longer_interval),
+      isLonger(one) ? number("by design") : WITH_INTERVAL(part.longer, part.longer_interval),
     ]),
   );
   return (
