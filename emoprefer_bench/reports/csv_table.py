@@ -9,7 +9,8 @@ and a vote by lot, has one row, without a metric; cases that did not run have no
 
 Rows with a `part` are about a part of the rows: `subset:` and its name, with `longer`, the share of verdicts for the
 longer text; `slice:` and its name, with `strict_acc2` and `followed`, the share of verdicts that are the shortcut's; or
-`people`, with `acc2` on the rows that several people labelled.
+`people`, with `acc2` on the rows that several people labelled, and by the alternative-annotator test `stands_in`, the
+share of people in whose place the judge could be, and `advantage`, how often it is as near to the others as they are.
 A data set that several people labelled has rows of this part without a case, too: `agreement` and `alpha` among people,
 `best`, between what the best accuracy lies, and `best_interval`, the same from the ends of the agreement's interval;
 `people:` and a name is how often the others agree with that person. Where judges were crossed, the part `crossing` has
@@ -83,6 +84,9 @@ def _rows(case: ScoredCase) -> Iterable[dict[str, Any]]:
     if beside := case.get("of_ceiling"):
         of_people = {**of_case, "labelled": beside.get("rows", ""), "part": "people"}
         yield {**of_people, **_value("acc2", beside["acc2"], beside.get("interval"))}
+        if test := beside["alternative"]:
+            yield {**of_people, **_value("stands_in", test["wins"] / len(test["annotators"]), None)}
+            yield {**of_people, **_value("advantage", test["advantage"], None)}
         yield {**of_case, **_value("of_best", None, beside["relative"])}
     for name, part in case.get("subsets", {}).items():
         of_part = {**of_case, "rows": part["rows"], "labelled": part["labelled"], "part": f"subset:{name}"}

@@ -152,7 +152,11 @@ def test_every_form_says_how_far_people_agree():
     assert float(of_all["best_interval"]["high"]) == pytest.approx(human["best_interval"][1])
     [of_person] = [row for row in rows if row["part"] == "people:person0"]
     assert float(of_person["mean"]) == pytest.approx(human["annotators"][0]["agreement"])
-    [part] = [row for row in rows if row["part"] == "people" and row["model"] == "able"]
+    own = {row["metric"]: row for row in rows if row["part"] == "people" and row["model"] == "able"}
+    assert float(own["stands_in"]["mean"]) == 1.0
+    alternative = document["cases"][0]["of_ceiling"]["alternative"]
+    assert float(own["advantage"]["mean"]) == pytest.approx(alternative["advantage"])
+    part = own["acc2"]
     low, high = document["cases"][0]["of_ceiling"]["interval"]
     assert (part["metric"], part["labelled"]) == ("acc2", "600")
     assert (float(part["low"]), float(part["high"])) == pytest.approx((low, high))
