@@ -183,7 +183,7 @@ def pull(weighed: Pull | None) -> str:
     if weighed is None:
         return numbers.NONE
     low, high = weighed["interval"]
-    return f"{weighed['weight']:.2f}{'*' if weighed['found'] else ''} [{low:.2f}, {high:.2f}]"
+    return f"{weighed['weight']:z.2f}{'*' if weighed['found'] else ''} [{low:z.2f}, {high:z.2f}]"
 
 
 def _named(cases: Sequence[ReportedCase]) -> Iterator[tuple[str, ScoredCase]]:

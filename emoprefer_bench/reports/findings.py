@@ -40,8 +40,8 @@ def ceiling(dataset: Dataset) -> list[str]:
     human = dataset.get("ceiling")
     if human is None:
         return []
-    alpha = "undefined" if human["alpha"] is None else f"{human['alpha']:.2f}"
-    bounds = f" [{', '.join(f'{bound:.2f}' for bound in human['alpha_interval'])}]" if human["alpha_interval"] else ""
+    alpha = "undefined" if human["alpha"] is None else f"{human['alpha']:z.2f}"
+    bounds = f" [{', '.join(f'{bound:z.2f}' for bound in human['alpha_interval'])}]" if human["alpha_interval"] else ""
     best, surely = human["best"], human["best_interval"]
     agreement = f"two agree in {percent(human['agreement'])}% {interval(human['agreement_interval'])}"
     within = f"between {percent(best[0])} and {percent(best[1])}"

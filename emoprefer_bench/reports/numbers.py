@@ -1,4 +1,7 @@
-"""How numbers are written in every form: shares in percent, differences in points, p to three decimals."""
+"""How numbers are written in every form: shares in percent, differences in points, p to three decimals.
+
+None is a negative zero: `z` in a format makes it a positive one.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def percent(share: float | None) -> str:
 
 def points(difference: float | None) -> str:
     """A difference of two shares in percentage points, with its sign."""
-    return NONE if difference is None else f"{100 * difference:+.2f}"
+    return NONE if difference is None else f"{100 * difference:+z.2f}"
 
 
 def interval(bounds: Sequence[float] | None, around: float | None = None) -> str:
@@ -34,7 +37,7 @@ def interval(bounds: Sequence[float] | None, around: float | None = None) -> str
 
 def points_interval(bounds: Sequence[float] | None) -> str:
     """The interval of a difference, in percentage points with their signs."""
-    return f"[{100 * bounds[0]:+.1f}, {100 * bounds[1]:+.1f}]" if bounds else NONE
+    return f"[{100 * bounds[0]:+z.1f}, {100 * bounds[1]:+z.1f}]" if bounds else NONE
 
 
 def p(value: float | None) -> str:

@@ -32,7 +32,7 @@ def table(rankings: Iterable[Ranking]) -> str:
 
 
 def _shown(estimate: Estimate) -> tuple[str, str]:
-    return f"{estimate.value:.2f}", f"[{estimate.low:.2f}, {estimate.high:.2f}]"
+    return f"{estimate.value:z.2f}", f"[{estimate.low:z.2f}, {estimate.high:z.2f}]"
 
 
 def _aligned(rows: list[list[object]], heads: list[str]) -> str:

@@ -94,7 +94,7 @@ def _believed(calibration: Calibration) -> list[str]:
 
 def _signed(estimate: Estimate, unit: str = "") -> str:
     bounds = estimate["interval"]
-    return f"{estimate['value']:+.2f}{unit}" + (f" [{bounds[0]:+.2f}, {bounds[1]:+.2f}]" if bounds else "")
+    return f"{estimate['value']:+z.2f}{unit}" + (f" [{bounds[0]:+z.2f}, {bounds[1]:+z.2f}]" if bounds else "")
 
 
 def _plain(estimate: Estimate, unit: str = "") -> str:

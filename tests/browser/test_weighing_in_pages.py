@@ -60,8 +60,9 @@ def test_a_pair_says_its_margin_and_confidence(tab, pages):
     tab.open(pages("weighed"))
     tab.choose("Judge", "judge0 L1")
     words = tab.pair(0).locator(".answers").inner_text()
-    assert f"{float(f'{margins[0][0]:.4g}'):+.3g} nats for the first; confidence " in words
-    assert f"{-float(f'{margins[0][0]:.4g}'):+.3g} nats for the first; confidence " in words
+    margin = float(f"{margins[0][0]:.4g}")
+    for first in (margin, -margin):
+        assert f"{first:+.3g} nats for the first; confidence ".replace("-", "\u2212") in words
     assert "Margin" in tab.pair(0).locator("table").first.text_content()
 
 

@@ -147,7 +147,7 @@ function biasTable(cases) {
         ...[bias.consistency, bias.consistency_without_ties, bias.primacy, bias.recency].map((share) =>
           number(percent(share)),
         ),
-        number(bias.kappa?.toFixed(2) ?? DASH),
+        number(decimal(bias.kappa)),
         noisy && number(percent(one.noise?.rate)),
       ].filter(Boolean),
     );
@@ -291,14 +291,14 @@ function peopleTable(report, dataset) {
   if (!human || !rows.length) return null;
   const each = human.annotators.map((one) => [said(one.annotator), number(count(one.rows)), WITH_INTERVAL(one.agreement, one.interval)]);
   const [low, high] = human.best;
-  const sure = human.alpha_interval?.map((bound) => bound.toFixed(2)).join(" to ");
+  const sure = human.alpha_interval?.map((bound) => decimal(bound)).join(" to ");
   return [
     el("h3", {}, "People on ", said(dataset)),
     el(
       "p",
       {},
       `Two people agree on ${percent(human.agreement)}% of labels (${range(human.agreement_interval)}) in ` +
-        `${plural(human.pairs, "pair")}; Krippendorff\u2019s alpha is ${human.alpha?.toFixed(2) ?? DASH}${sure ? ` (${sure})` : ""}. ` +
+        `${plural(human.pairs, "pair")}; Krippendorff\u2019s alpha is ${decimal(human.alpha)}${sure ? ` (${sure})` : ""}. ` +
         `So the best judge of single labels has an accuracy between ${percent(low)} and ${percent(high)}` +
         `${human.best_interval ? ` (by the interval, ${range(human.best_interval)})` : ""}.`,
     ),
@@ -338,8 +338,8 @@ function pullsTable(report) {
     ...names.map((name) => {
       const pull = one.pulls[name];
       if (!pull) return number(DASH);
-      const bounds = pull.interval.map((bound) => bound.toFixed(2)).join(" to ");
-      return number([el(pull.found ? "b" : "span", {}, pull.weight.toFixed(2)), el("small", {}, bounds)]);
+      const bounds = pull.interval.map((bound) => decimal(bound)).join(" to ");
+      return number([el(pull.found ? "b" : "span", {}, decimal(pull.weight)), el("small", {}, bounds)]);
     }),
   ]);
   return (

@@ -101,9 +101,16 @@ function labelled(words, control) {
 const DASH = "\u2013";
 const number = (value) => [{ class: "number" }, value];
 const percent = (share, digits = 1) => (share === null || share === undefined ? DASH : (100 * share).toFixed(digits));
+const decimal = (value, digits = 2) =>
+  value === null || value === undefined
+    ? DASH
+    : (Number(value.toFixed(digits)) || 0).toFixed(digits).replace("-", "\u2212"); // no negative zero
 const range = (interval) => (interval ? `${percent(interval[0])}${DASH}${percent(interval[1])}` : "");
-const points = (share) =>
-  share === null || Number.isNaN(share) ? DASH : `${share < 0 ? "\u2212" : "+"}${percent(Math.abs(share))}`;
+const points = (share) => {
+  if (share === null || Number.isNaN(share)) return DASH;
+  const shown = decimal(100 * share, 1);
+  return shown.startsWith("\u2212") ? shown : `+${shown}`;
+};
 const count = (value) => Number(value ?? 0).toLocaleString("en");
 const chance = (p) => (p === null || p === undefined ? DASH : p < 0.001 ? "< 0.001" : p.toFixed(3));
 const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;

@@ -109,7 +109,7 @@ function margin({ margins, confidence }, row) {
   return el("p", {}, `${signed(nats)} nats for the first`, sure !== null && `; confidence ${percent(sure)}%`);
 }
 
-const signed = (value) => `${value > 0 ? "+" : ""}${value.toPrecision(3)}`;
+const signed = (value) => `${value > 0 ? "+" : ""}${value.toPrecision(3)}`.replace("-", "\u2212");
 
 /** The verdict on the texts as the data set names them, whichever stood first. */
 function outcome(order, verdict) {

@@ -56,13 +56,13 @@ function agreementTable(report, dataset, { cases, pairs }, measure, browse) {
 
 function agreementCell([rows, share, kappa], measure, who, show) {
   const value = measure === "kappa" ? kappa : share;
-  const words = `${who}: kappa ${kappa?.toFixed(2) ?? DASH}, ${percent(share)}% of ${plural(rows, "row")}`;
+  const words = `${who}: kappa ${decimal(kappa)}, ${percent(share)}% of ${plural(rows, "row")}`;
   return [
     { class: `cell ${value < 0 ? "differs" : "agrees"}`, style: { "--share": Math.abs(value ?? 0).toFixed(3) } },
     el(
       "button",
       { type: "button", click: show, disabled: !rows || share === 1, title: words, "aria-label": words },
-      measure === "kappa" ? (kappa?.toFixed(2).replace("-", "\u2212") ?? DASH) : percent(share),
+      measure === "kappa" ? decimal(kappa) : percent(share),
     ),
   ];
 }
