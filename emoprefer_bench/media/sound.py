@@ -37,6 +37,8 @@ SET_BACK = 0.5
 """Seconds of overlap from which on it is none, but a clock that was set back, where two recordings were joined."""
 LONGEST_SILENCE = 600.0
 """Seconds; a file that says more between two blocks is wrong about it, or made to fill the memory."""
+LOUDEST = 100.0
+"""Times full scale; a file of floats beyond it doesn't keep to [-1, 1] at all, as one in the scale of 16 bits."""
 UNSAFE_PLANES = 8
 """From so many planes on, PyAV reads beyond their end and crashes (seen in PyAV 18.1)."""
 EXACT = (np.dtype(np.uint8), np.dtype(np.int16), np.dtype(np.float32))
@@ -103,7 +105,13 @@ def read(sound: Sound, rate: int) -> NDArray[np.float32]:
     late = runs[0].begins - start(sound.container)
     if late > LONGEST_SILENCE:
         raise MediaError(f"{sound.path}: its sound begins {late:.0f} s after its picture: encode it again")
-    waveform = np.clip(_without_padding(_joined(runs, rate), sound.stream, rate), -1, 1)
+    waveform = _without_padding(_joined(runs, rate), sound.stream, rate)
+    if not np.abs(waveform).max(initial=0.0) <= LOUDEST:  # nor is what is no number
+        raise MediaError(
+            f"{sound.path}: its sound has samples that are no numbers, or over {LOUDEST:.0f} times full scale: "
+            "encode it again, with samples between -1 and 1"
+        )
+    waveform = np.clip(waveform, -1, 1)
     for begin, end in sound.pauses():
         waveform[max(round((begin - runs[0].begins) * rate), 0) : max(round((end - runs[0].begins) * rate), 0)] = 0
     if late < -JITTER:

@@ -63,7 +63,7 @@ def _praised(text: str, rest: list[str]) -> str | None:
 def _praises(rest: list[str], place: int) -> bool:
     word, after = rest[place], (*rest[place + 1 : place + 3], ".", ".")[:2]
     if word in words.PRAISE:
-        return after[0] not in words.NO_PRAISE_BEFORE
+        return not _called_untrue(rest[place + 1 :]) and after[0] not in words.NO_PRAISE_BEFORE
     if word in words.MORE:
         return after[0] in words.PRAISE_AFTER_MORE
     if word in words.CLOSER:
@@ -71,6 +71,11 @@ def _praises(rest: list[str], place: int) -> bool:
     if word in words.OWN_VERDICT:
         return place > 0 and rest[place - 1] in ("my", "the", "correct", "right")
     return (word == "correct" and ends_clause(rest, place)) or words.PRAISE_IN_CJK.match(word) is not None
+
+
+def _called_untrue(rest: list[str]) -> bool:
+    """Whether praise is but the name of a value that denies it: {"a1_better": false}."""
+    return rest[:1] == [":"] and rest[2:3] in ([], [","]) and not words.UNTRUE.isdisjoint(rest[1:2])
 
 
 def _set_over(text: str, rest: list[str]) -> str | None:
@@ -96,7 +101,7 @@ def _put_instead(rest: list[str]) -> str | None:
 def _even(sentence: list[str], place: int) -> bool:
     """Whether a tie is said in the questions' own words: "equally well", "equally good", "are the same"."""
     if sentence[place] == "are":
-        return sentence[-2:] == ["the", "same"]
+        return sentence[-2:] == ["the", "same"] and words.QUITE.issuperset(sentence[place + 1 : -2])
     return sentence[place] == "equally" and sentence[place + 1 : place + 2] in (["well"], ["good"])
 
 

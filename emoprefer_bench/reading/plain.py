@@ -10,7 +10,8 @@ from emoprefer_bench.reading import words
 
 # Zero-width and direction marks, soft hyphens, variation selectors, keycaps: they can't be seen.
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff\u20e3]")
-_CROSSES = re.compile("[\u274c\u274e\u2716-\u2718\u00d7\U0001f44e\U0001f6ab\u26d4]")
+_CROSSES = re.compile("[\u274c\u274e\u2716-\u2718\u00d7\U0001f44e\U0001f6ab\u26d4\u2610\u25a1]")
+_UNTICKED, _TICKED = re.compile(r"\[ ?\] |\( \) "), re.compile(r"\[x\] |\(x\) ")
 _CYRILLIC_A = re.compile("\u0430(?=[12])")
 _STRUCK = re.compile(r"~~[^~]*~~")
 _BOX = re.compile(r"\\?\bf?boxed(?=\s*[\[{])|\\framebox")
@@ -69,8 +70,8 @@ def plain(text: str) -> str:
         text = _TAG.sub(r"\1: ", _CLOSING_TAG.sub("\n", text))
     if "{" in text:
         text = _NEXT_KEY.sub("\n", text)
-    if ". " in text or ") " in text:
-        text = _ENUMERATED.sub("\n", text)
+    if ". " in text or ") " in text or "] " in text:
+        text = _ENUMERATED.sub("\n", _TICKED.sub(" ", _UNTICKED.sub(" wrong ", text)))
     if "confidence" in text or "certainty" in text or "probability" in text:
         text = _CONFIDENCE.sub(" ", text)
     text = text.translate(_BARE)

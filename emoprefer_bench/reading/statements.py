@@ -78,7 +78,7 @@ class Statements:
             name = _name(sentence, place)
             if winner and holds(sentence, place):
                 named[winner] = start + place + 1
-            elif name is not None and _open(sentence, place):
+            elif name is not None and (_open(sentence, place) or _graded(sentence, place)):
                 self.listed.append((set(sentence) & words.LABELS, end))
             elif name is not None and holds(sentence, name) and (label != "same" or ends_clause(sentence, place)):
                 named[label] = start + place + 1
@@ -170,6 +170,15 @@ def _open(sentence: list[str], place: int) -> bool:
     while after < far and (sentence[after] in words.SEPARATORS or sentence[after] == sentence[place]):
         after += 1
     return after < far and sentence[after] in words.LABELS
+
+
+def _graded(sentence: list[str], place: int) -> bool:
+    """Whether the label at `place` gets but a mark ({"a1": 0}), or is the worse ("I prefer a1 less")."""
+    sign, after = (*sentence[place + 1 : place + 3], "", "")[:2]
+    if sign == ":":
+        return after[:1].isdigit() or after in ("true", "false")
+    called = (sign, after) == ("as", "the") and not words.WORST.isdisjoint(sentence[place + 3 : place + 5])
+    return called or sign in words.WORST
 
 
 def _ranked(sentence: list[str], place: int) -> str | None:

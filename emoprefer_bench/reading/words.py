@@ -59,6 +59,11 @@ SEPARATORS = NOUNS | _words(
 )
 # What can mean nothing but the label `same`, where no label is named.
 TIES = _words("tie draw equal equally tied")
+# What may stand in between of "they are the same".
+QUITE = _words(
+    ", all both about in fact essence effect exactly essentially basically practically virtually nearly almost"
+    " really very much roughly quite just pretty equally"
+)
 
 # --- Where a verdict is named -------------------------------------------------------------------------------------
 
@@ -97,13 +102,14 @@ BELOW = _words("< \N{PRECEDES}")
 POLITE = _words("sure certainly okay ok of course yes well final answer verdict")
 REASON = _words("because since due given")
 REMARK = REASON | _words("it as for not i obviously clearly with definitely")
-DENIED = _words("no not wrong incorrect false bad worse less >")
+DENIED = _words("no not wrong incorrect false bad worse less none >")
 
 # --- What is said to be better ------------------------------------------------------------------------------------
 
 # Words between a text and its praise that turn it round, leave it open, or tell what the text says.
 TURNS = _words(
-    "not never no neither nor hardly less worse than but while whereas if whether or because though although"
+    "not never no neither nor hardly rarely seldom from less worse than but while whereas if whether or"
+    " because though although"
     " could should might may would need needs must cannot other : , - | > says said say mentions states claims"
     " notes suggests feel feels feeling felt gets getting pas nicht kein keine non não не"
 )
@@ -111,7 +117,7 @@ PRAISE = _words("better best preferable preferred winner wins mejor meilleur mei
 # Of the wording, or of what a text tells ("a1 is best described as joy"): not of how well it fits.
 NO_PRAISE_BEFORE = _words(
     "if written worded phrased grammar style wording english detail detailed details structured described"
-    " summarized characterized explained understood"
+    " summarized characterized explained understood less least"
 )
 ASIDES = _words("which unlike compared")  # "a1, which mentions joy, is better"
 MORE = _words("more")
@@ -121,8 +127,10 @@ PRAISE_AFTER_MORE = _words(
 )
 CLOSER = _words("closer closest")
 AFTER_CLOSER_TO = _words("the what how this that reality his her their")
+UNTRUE = _words("no not false none null 0")
 OWN_VERDICT = _words("answer choice verdict pick")  # "a2 is my choice"
 WORSE = _words("worse less")
+WORST = WORSE | _words("worst least weaker weakest")
 PRAISE_IN_CJK = re.compile(
     r"(?:的?描述)?(?:更(?:好|符合|准确|準確|贴切|合适|合適|接近|匹配|吻合|适合|適合|恰当|贴近)|最(?:好|符合|准确|贴切|合适|接近|匹配)"
     r"|の?(?:ほう|方)が(?:良|よ|合|適|正|近|ふさわ))"
@@ -149,14 +157,15 @@ CONDITIONS_BEHIND = _words("if unless when")
 FORCED = _words("i we one you forced pressed")  # "if I had to choose" is no condition
 DENIALS = _words(
     "not never neither nor no cannot without hard difficult impossible unable between less least worse worst"
-    " wrong incorrect rejected не pas nicht kein keine não non"
+    " weaker weakest loser losing wrong incorrect rejected eliminated excluded discarded except opposite none"
+    " hardly rarely seldom не pas nicht kein keine não non"
 )
 DENIALS_IN_CJK = re.compile("[不没沒無错錯]|ない|아니")
 CLAUSE_STARTS = _words(", : but so hence therefore thus then and")
 DOUBTS = _words(
     "not neither nor never no worse less wrong incorrect rather unlike cannot unable unclear unsure either both"
-    " but however although though if whether could might may would should only partly partially lacks misses fails"
-    " ? says said mentions states claims describes suggests"
+    " except but however although though if whether could might may would should only partly partially lacks misses"
+    " fails ? says said mentions states claims describes suggests"
 )
 MAY_TAKE_BACK = _words(
     "wait actually no thought thoughts reflection correction scratch rather sorry hmm mean let mistake oops"

@@ -86,6 +86,18 @@ def test_every_kind_of_sample_and_rate(tmp_path, bits, rate):
     assert level(waveform[500:-500]) == pytest.approx(0.9, abs=0.001)
 
 
+@pytest.mark.parametrize("source", [16000, 48000], ids="from {} Hz".format)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -32768.0])
+def test_samples_that_are_no_sound_are_a_fault(tmp_path, value, source):
+    """A file of floats can hold what is no number, or keep to the scale of integers; a model would hear anything."""
+    samples = sine(1, source)
+    samples[source // 2] = value
+    path = write(tmp_path / "c.wav", (0, samples), rate=source, codec="pcm_f32le")
+
+    with pytest.raises(MediaError, match=r"c\.wav: its sound has samples that are no numbers, or over 100 times full"):
+        hear(path)
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec", "layout"),
     [("m4a", "aac", "stereo"), ("mp3", "libmp3lame", "stereo"), ("opus", "libopus", "7.1"), ("flac", "flac", "7.1")],
