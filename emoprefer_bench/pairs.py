@@ -33,8 +33,8 @@ def longer_text(a1: str, a2: str) -> Label:
 class Clip:
     """A clip of one person: a video file, the sound beside it if any, and what is said in it.
 
-    `digest` is the SHA-256 (hex) of the bytes of the media files. `duration` is in seconds. `sound_decoding` and `note`
-    are those of media.Look.
+    `digest` is the SHA-256 (hex) of the bytes of the media files. `duration` is in seconds. `sound_decoding`,
+    `picture_decoding` and `note` are those of media.Look.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Clip:
     has_picture: bool = True
     has_sound: bool = True
     sound_decoding: int = 1
+    picture_decoding: int = 1
     note: str = ""
 
 
@@ -148,12 +149,14 @@ class Question:
     def canonical(self) -> dict[str, Any]:
         """What the key is computed over. The clip counts by the digest of its bytes, never by its name.
 
-        Where sound came with the question, the version of its decoding counts too, but for the first: what that one
-        heard right keeps the key that it always had, and the answers that are stored by it.
+        Where sound or picture came with the question, the version of its decoding counts too, but for the first: what
+        that one took right keeps the key that it always had, and the answers that are stored by it.
         """
         heard = self.clip.sound_decoding if self.clip and "audio" in self.modality else 1
+        seen = self.clip.picture_decoding if self.clip and "video" in self.modality else 1
         return {
             **({"sound_decoding": heard} if heard > 1 else {}),
+            **({"picture_decoding": seen} if seen > 1 else {}),
             "engine": self.engine,
             "prompt": self.prompt,
             "texts": self.texts,

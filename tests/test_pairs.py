@@ -60,6 +60,8 @@ def test_a_key_stays_the_same_over_versions_of_this_package():
         {"clip": None},
         {"clip": replace(CLIP, sound_decoding=2), "modality": "audio"},
         {"clip": replace(CLIP, sound_decoding=2), "modality": "audiovideo"},
+        {"clip": replace(CLIP, picture_decoding=2), "modality": "video"},
+        {"clip": replace(CLIP, picture_decoding=2), "modality": "audiovideo"},
         {"texts": ("one", "two")},
         {"subtitle": "Hello."},
         {"round": 1},
@@ -71,15 +73,24 @@ def test_whatever_can_change_an_answer_changes_the_key(change):
     assert replace(QUESTION, **change).key != QUESTION.key
 
 
-@pytest.mark.parametrize("modality", ["audio", "audiovideo"])
-def test_a_new_decoding_of_sound_makes_new_questions_of_what_was_heard_wrongly_before(modality):
-    """What the first one heard right keeps its key, and so do questions without sound."""
-    now, before = (replace(QUESTION, modality=modality, clip=replace(CLIP, sound_decoding=n)) for n in (2, 1))
+@pytest.mark.parametrize(
+    ("decoding", "modality", "others"),
+    [
+        ("sound_decoding", "audio", "video"),
+        ("sound_decoding", "audiovideo", "text"),
+        ("picture_decoding", "video", "audio"),
+        ("picture_decoding", "audiovideo", "text"),
+    ],
+)
+def test_a_new_decoding_makes_new_questions_of_what_was_taken_wrongly_before(decoding, modality, others):
+    """What the first one took right keeps its key, and so do questions without sound, or without picture."""
+    mended = replace(CLIP, **{decoding: 2})
+    now, before = (replace(QUESTION, modality=modality, clip=clip) for clip in (mended, CLIP))
 
     assert now.key != before.key
-    assert now.canonical() == {**before.canonical(), "sound_decoding": 2}
-    assert "sound_decoding" not in before.canonical()
-    assert replace(QUESTION, clip=replace(CLIP, sound_decoding=2)).key == QUESTION.key
+    assert now.canonical() == {**before.canonical(), decoding: 2}
+    assert decoding not in before.canonical()
+    assert replace(QUESTION, modality=others, clip=mended).key == replace(QUESTION, modality=others).key
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LEDGER = "clips.jsonl"
-LOOKING = 2
+LOOKING = 3
 """The version of how clips are looked into: what an older one found isn't relied on."""
 WORTH_A_PROCESS = 16  # clips that take longer to look into than a process to start
 AT_ONCE = 512  # clips in hand at once: each that waits takes over a kilobyte
@@ -176,6 +176,7 @@ class _Looking:
             has_picture=look.picture,
             has_sound=look.sound,
             sound_decoding=look.sound_decoding,
+            picture_decoding=look.picture_decoding,
             note=look.note,
         )
 

@@ -14,8 +14,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from emoprefer_bench.data.csv_files import Cells, Record, Table
 
+OURS = {"name", "a1", "a2"}
 GRADE = "grade"  # the column that keeps a graded label as it was
 OMNI_LABELS = {"response1": "a1", "response2": "a2", "tie": "same"}
 _PATHS = ("audio_path", "video_path", "video", "audio")
@@ -48,7 +51,21 @@ def read_columns(table: Table) -> frozenset[str]:
     return known.columns.union(_PATHS, _ASKED) if known else frozenset()
 
 
+def clashes(table: Table) -> Iterator[str]:
+    """Tell of clips in two folders that have one name here, by which the file of one would be taken for the other's."""
+    first: dict[str, PurePosixPath] = {}
+    for record in table.records if _format(table) else ():
+        path = PurePosixPath(_path(record.cells))
+        above = first.setdefault(path.stem, path)
+        if above.parent != path.parent:
+            said = f"clip {path.stem!r} is {str(path)!r} here and {str(above)!r} above"
+            yield f"{table.path}, {record.place}: {said}; clips go by the name of their file: rename one"
+
+
 def _format(table: Table) -> Format | None:
+    """The format of a table; none where it has the columns of ours, whatever else it keeps."""
+    if OURS.issubset(table.columns):
+        return None
     return next((form for form in FORMATS if form.columns <= set(table.columns)), None)
 
 
@@ -77,9 +94,12 @@ def _kept(record: Record, column: str) -> bool:
 
 
 def _clip(cells: Cells) -> str:
-    """The clip's name: that of its file, without folder and ending."""
-    path = next((cells[column] for column in _PATHS if cells.get(column)), "")
-    return PurePosixPath(path).stem
+    """The clip's name: that of its file, without folder and ending, or else as the column of names has it."""
+    return PurePosixPath(_path(cells)).stem or cells.get("name", "")
+
+
+def _path(cells: Cells) -> str:
+    return next((cells[column] for column in _PATHS if cells.get(column)), "")
 
 
 def _omni(cells: Cells) -> Cells:

@@ -27,7 +27,7 @@ def read_table(path: Path, notes: Notes) -> Table | None:
         notes.faults.append(f"{path}: is not UTF-8 (byte {error.start}): save it as UTF-8")
         return None
     faults = len(notes.faults)
-    rows = _lines(path, text, notes) if path.suffix == ".jsonl" else _list(path, text, notes)
+    rows = _lines(path, text, notes) if path.suffix.lower() == ".jsonl" else _list(path, text, notes)
     if len(notes.faults) > faults:
         return None
     cells = [(line, {name: _cell(value) for name, value in row.items()}) for line, row in rows]
@@ -80,12 +80,17 @@ def _list(path: Path, text: str, notes: Notes) -> list[tuple[int, dict[str, Any]
 def _parsed(text: str) -> Any:  # noqa: ANN401  # whatever JSON holds
     """What a text holds. Raises ValueError, with a sentence, for one that is no JSON or names a column twice."""
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_number)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, " if "\n" in text.strip() else ""
         raise ValueError(f"is no JSON ({where}column {error.colno}: {error.msg})") from None
     except RecursionError:
         raise ValueError("is nested too deep for a row of a table") from None
+
+
+def _number(word: str) -> float:
+    """NaN and the infinities, which Python writes where a cell is missing: as text, a judge would read them."""
+    raise ValueError(f"holds {word}, which JSON doesn't know: write null where there is nothing")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -134,10 +134,12 @@ def read_subtitles(folder: Path, wanted: Mapping[str, str], notes: Notes) -> dic
 
 
 def _read_preferences(path: Path, notes: Notes, subset: str | None = None) -> list[Row]:
-    in_json = path.suffix in json_files.ENDINGS
+    in_json = path.suffix.lower() in json_files.ENDINGS
     table = json_files.read_table(path, notes) if in_json else read_table(path, (*KNOWN, *formats.COLUMNS), notes)
     if table is None:
         return []
+    notes.faults += formats.clashes(table)
+    read = formats.read_columns(table)
     table = formats.with_grades(formats.translated(table), PREFERENCE)
     missing = [column for column in COLUMNS if column not in table.columns]
     if len(set(WRITERS) & set(table.columns)) == 1:
@@ -149,7 +151,7 @@ def _read_preferences(path: Path, notes: Notes, subset: str | None = None) -> li
         have = ", ".join(map(repr, table.columns[:SHOWN])) + (", ..." if len(table.columns) > SHOWN else "")
         notes.faults.append(f"{path}, line {table.line}: the {are} missing; the header has {have}")
         return []
-    notes.warnings += [*_unknown(table, subset), *_short(table), *_fused(table)]
+    notes.warnings += [*_unknown(table, subset, read), *_short(table), *_fused(table)]
     return list(_checked(table, notes, subset or SUBSET))
 
 
@@ -160,10 +162,10 @@ def _meant(column: str, unknown: list[str]) -> str:
     return f" (is it {by_form[close[0]]!r}?)" if close else ""
 
 
-def _unknown(table: Table, subset: str | None) -> Iterator[str]:
-    """Name the columns that mean nothing here; and say where the column of subsets should be, and isn't."""
+def _unknown(table: Table, subset: str | None, read: frozenset[str]) -> Iterator[str]:
+    """Name the columns that mean nothing here, nor were `read` in another format; and a lacking column of subsets."""
     absent = [column for column in (*KNOWN, SUBSET) if column not in table.columns]
-    known = {*KNOWN, SUBSET, *formats.read_columns(table), *([subset] if subset else [])}
+    known = {*KNOWN, SUBSET, *read, *([subset] if subset else [])}
     unknown = [column for column in table.columns if column not in known]
     if unknown:
         mentions = []

@@ -7,11 +7,13 @@ one core; nearly all of it is the codec's, which has to decode every frame to gi
 from __future__ import annotations
 
 import itertools
+import struct
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type
 
 from emoprefer_bench.media.containers import lost_too_much, opened, packets, pictures, seconds, sounds, start
 from emoprefer_bench.media.plan import MediaError
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from emoprefer_bench.media.plan import MediaPlan
-
-QUARTER_TURN = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,33 @@ def _take(path: Path, indices: list[int]) -> tuple[list[tuple[int, float | None,
 
 def upright(frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Turn a frame as the file says; RGB, at `size` (width, height), since a file may change its size midway."""
-    image = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
-    return np.rot90(image, round(frame.rotation / QUARTER_TURN))
+    image = np.asarray(frame.to_ndarray(format="rgb24", width=size[0], height=size[1]), np.uint8)
+    across, _, _, down = turns(frame)
+    if lies(frame):
+        image = image.transpose(1, 0, 2)
+        _, down, across, _ = turns(frame)
+    return image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+
+
+def turns(frame: VideoFrame) -> tuple[int, int, int, int]:
+    """Give (a, b, c, d) of the file's display matrix: what is at x, y belongs at a x + c y, b x + d y; no unit."""
+    side: Any = frame.side_data  # PyAV's stubs take it for something else
+    if Type.DISPLAYMATRIX not in side:
+        return 1, 0, 0, 1
+    a, b, _, c, d = struct.unpack_from("5i", bytes(side[Type.DISPLAYMATRIX]))
+    return a, b, c, d
+
+
+def lies(frame: VideoFrame) -> bool:
+    """Whether the file says that a frame's width is its height. Other turns than by right angles are rounded."""
+    a, b, c, d = turns(frame)
+    return abs(b) + abs(c) > abs(a) + abs(d)
+
+
+def mirrored(frame: VideoFrame) -> bool:
+    """Whether the file says that a frame is its own mirror image, or nothing that makes sense."""
+    a, b, c, d = turns(frame)
+    return a * d - b * c <= 0
 
 
 def _read_sound(video: Path | None, audio: Path | None, rate: int) -> Decoded:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 
 from emoprefer_bench.media.containers import opened, packets, pictures, seconds, sounds
-from emoprefer_bench.media.decode import decode
-from emoprefer_bench.media.plan import SOUND_DECODING, Look, MediaError, MediaPlan, digest_of
+from emoprefer_bench.media.decode import decode, mirrored
+from emoprefer_bench.media.plan import PICTURE_DECODING, SOUND_DECODING, Look, MediaError, MediaPlan, digest_of
 from emoprefer_bench.media.sound import Sound, unbroken_and_mono
 
 if TYPE_CHECKING:
@@ -27,14 +27,15 @@ class Facts:
     """What a media file holds. `duration` is in seconds; None where the file doesn't say.
 
     `sound_decoding` is the oldest version of the decoding of sound (media.SOUND_DECODING) that heard this file as the
-    current one does. `note` says what is lost of a file that can be used all the same; it is known where all of it was
-    decoded.
+    current one does, and `picture_decoding` that of picture. `note` says what is lost of a file that can be used all
+    the same; it is known where all of it was decoded.
     """
 
     picture: bool
     sound: bool
     duration: float | None
     sound_decoding: int = 1
+    picture_decoding: int = 1
     note: str = ""
 
 
@@ -55,6 +56,7 @@ def look_into(video: Path | None, audio: Path | None, *, thorough: bool = False)
         duration=next((seen.duration for seen in (facts, beside) if seen), None),
         beside=beside is not None,
         sound_decoding=heard.sound_decoding if heard else 1,
+        picture_decoding=facts.picture_decoding if facts else 1,
         note="; ".join(seen.note for seen in (facts, beside) if seen and seen.note),
         thorough=thorough,
     )
@@ -77,21 +79,23 @@ def probe(path: Path, *, thorough: bool = False) -> Facts:
             raise MediaError(f"{path}: nothing of its sound can be decoded: encode it again")
         if not shown and not sounding:
             raise MediaError(f"{path}: holds neither picture nor sound: encode it again")
-        facts = Facts(bool(shown), bool(sounding), seconds(container))
+        seen = [frame for track in shown for frame in working[track.index][:1]]
+        decoding = PICTURE_DECODING if any(map(mirrored, seen)) else 1
+        facts = Facts(bool(shown), bool(sounding), seconds(container), picture_decoding=decoding)
     if facts.sound:
         facts = replace(facts, sound_decoding=_oldest_decoding(path))
     return replace(facts, note=_lost(path, facts)) if thorough else facts
 
 
-def _working(path: Path, container: InputContainer, tracks: list[Stream]) -> dict[int, bool]:
-    """Say of each track that has packets, by its index, whether something of it can be decoded."""
-    working: dict[int, bool] = {}
+def _working(path: Path, container: InputContainer, tracks: list[Stream]) -> dict[int, list[Any]]:
+    """Give of each track that has packets, by its index, the first frames; none where nothing can be decoded."""
+    working: dict[int, list[Any]] = {}
     for packet in packets(path, container, tracks) if tracks else ():
         if packet.size:
-            working.setdefault(packet.stream_index, False)
-        if not working.get(packet.stream_index, True):
+            working.setdefault(packet.stream_index, [])
+        if working.get(packet.stream_index) == []:
             with contextlib.suppress(av.FFmpegError):
-                working[packet.stream_index] = bool(packet.decode())
+                working[packet.stream_index] = packet.decode()
     return working
 
 

@@ -37,6 +37,10 @@ The first version added up channels and closed gaps, but heard an unbroken track
 does: questions about those keep the key without a version (`Look.sound_decoding`).
 """
 
+PICTURE_DECODING = 2
+"""Likewise of picture. The first version turned mirrored pictures as if they weren't, so that some stood on their
+heads; all others it saw to the bit as the second does (`Look.picture_decoding`).
+"""
 
 BLOCK = 1 << 20  # bytes read at once
 
@@ -66,8 +70,9 @@ class Look:
     """What was found in the files of a clip: a digest of their bytes (SHA-256, hex), and what they hold.
 
     `beside` says that the sound is that of the file beside the video. `duration` is in seconds. `sound_decoding` is the
-    oldest version of the decoding of sound that heard it as the current one does. `note` says what is lost of a clip
-    that can be used all the same; it is known of a `thorough` look, which decodes all of it.
+    oldest version of the decoding of sound that heard it as the current one does, and `picture_decoding` that of
+    picture. `note` says what is lost of a clip that can be used all the same; it is known of a `thorough` look, which
+    decodes all of it.
     """
 
     digest: str = ""
@@ -76,6 +81,7 @@ class Look:
     duration: float | None = None
     beside: bool = False
     sound_decoding: int = 1
+    picture_decoding: int = 1
     note: str = ""
     thorough: bool = False
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import av
 
 from emoprefer_bench.media.containers import opened, pictures, sounds, start
-from emoprefer_bench.media.decode import decode, upright
+from emoprefer_bench.media.decode import decode, lies, turns, upright
 from emoprefer_bench.media.plan import MediaPlan
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _picture(path: Path, small: OutputContainer) -> Callable[[], None]:
     """Add the stream, and return what fills it: the frames that are due, at their own times, so that sound fits."""
     with opened(path) as clip:
         first = next(clip.decode(pictures(path, clip)[0]))
-        given = (first.width, first.height) if first.rotation % 180 == 0 else (first.height, first.width)
+        given = (first.height, first.width) if lies(first) else (first.width, first.height)
     stream = small.add_stream("libx264", rate=FRAMES_A_SECOND, options={"crf": "30", "preset": "veryfast"})
     shrink = min(1.0, LINES / given[1])
     stream.width, stream.height = (2 * max(1, round(side * shrink / 2)) for side in given)
@@ -66,7 +66,7 @@ def _picture(path: Path, small: OutputContainer) -> Callable[[], None]:
 
 
 def _standing(frame: VideoFrame) -> VideoFrame:
-    if not frame.rotation:
+    if turns(frame) == (1, 0, 0, 1):
         return frame
     return av.VideoFrame.from_ndarray(upright(frame, (frame.width, frame.height)).copy(), format="rgb24")
 

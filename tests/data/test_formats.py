@@ -160,6 +160,10 @@ GOOD = '{"name": "c", "a1": "x", "a2": "y", "preference": "a1"}'
         ("[1, 2]", "should be an object, with a name for each cell"),
         ("null", "should be an object, with a name for each cell"),
         ('{"name": "c", "a1": "x", "a1": "z", "a2": "y"}', "has 'a1' twice"),
+        (
+            '{"name": "c", "a1": "x", "a2": NaN}',
+            "holds NaN, which JSON doesn't know: write null where there is nothing",
+        ),
         ("[" * 100_000, "is nested too deep for a row of a table"),
     ],
 )
@@ -169,6 +173,39 @@ def test_a_broken_line_of_json_is_named_and_fuses_nothing(tmp_path, line, said):
     path.write_text(f"{GOOD}\n\n{line}\n{GOOD}\n{line}\n")
     assert read_rows(path, notes) == []
     assert notes.faults == [f"{path}, line 3: {said}", f"{path}, line 5: {said}"]
+
+
+def test_json_is_told_by_its_ending_in_any_letter_case(tmp_path):
+    """As clips are."""
+    path = tmp_path / "P.JSONL"
+    path.write_text(f"{GOOD}\n{GOOD}\n")
+    assert len(rows_of(path)) == 2
+
+
+def test_a_file_with_our_columns_is_read_by_them(tmp_path):
+    """Columns of another format beside them, as a file that was made from such has them, change nothing."""
+    path = tmp_path / "p.csv"
+    path.write_text("name,a1,a2,preference,video,chosen,rejected\nc,x,y,a2,d.mp4,p,q\n")
+    (row,) = rows_of(path)
+    assert (*row.content, row.label) == ("c", "x", "y", "a2")
+
+
+def test_clips_of_others_may_be_named_in_a_column(tmp_path):
+    """Where there is no path."""
+    path, notes = tmp_path / "p.csv", Notes()
+    path.write_text("name,chosen,rejected\nc,x,y\n")
+    (row,) = read_rows(path, notes)
+    assert (row.name, {row.a1, row.a2}) == ("c", {"x", "y"})
+    assert (notes.faults, notes.warnings) == ([], [])
+
+
+def test_files_of_one_name_in_two_folders_are_a_fault(tmp_path):
+    """One of them would be shown for the other; the same file in many rows, or with two endings, is fine."""
+    path, notes = tmp_path / "p.csv", Notes()
+    path.write_text("video,chosen,rejected\na/c.mp4,x,y\na/c.mp4,x,z\na/c.mov,p,q\nb/c.mp4,x,y\n")
+    read_rows(path, notes)
+    (fault,) = notes.faults
+    assert fault.startswith(f"{path}, row 4 (line 5): clip 'c' is 'b/c.mp4' here and 'a/c.mp4' above; ")
 
 
 def test_a_broken_list_of_json_is_named(tmp_path):

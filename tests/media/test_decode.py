@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from support.media_files import STEP, cut, damage, level, make_clip, make_wav
+from support.media_files import STEP, cut, damage, level, make_clip, make_wav, placed
 
 from emoprefer_bench.media import decode as decoding
 from emoprefer_bench.media.decode import Decoded, decode
 from emoprefer_bench.media.look import probe
-from emoprefer_bench.media.plan import MediaError, MediaPlan
+from emoprefer_bench.media.plan import PICTURE_DECODING, MediaError, MediaPlan
 
 TWO_A_SECOND = MediaPlan(fps=2.0, min_frames=4, max_frames=768, frame_factor=2)
+FACE = Path(__file__).parents[2] / "dataset/demo/video/demo_01.mp4"
 EIGHT = MediaPlan(fps=None, min_frames=1, max_frames=8)
 FAST_START = {"movflags": "faststart"}
 
@@ -165,6 +167,34 @@ def test_rotation_is_applied(tmp_path, rotation, corner):
     assert frame.shape == (64, 48, 3)
     rows = frame[:24] if corner == "top" else frame[40:]
     assert rows[..., 0].mean() > 240
+
+
+@pytest.mark.parametrize(
+    ("placement", "seen"),
+    [
+        ((1, 0, 0, 1), lambda frame: frame),
+        ((-1, 0, 0, 1), np.fliplr),
+        ((1, 0, 0, -1), np.flipud),
+        ((-1, 0, 0, -1), lambda frame: np.rot90(frame, 2)),
+        ((0, 1, -1, 0), lambda frame: np.rot90(frame, -1)),
+        ((0, -1, 1, 0), lambda frame: np.rot90(frame, 1)),
+        ((0, 1, 1, 0), lambda frame: frame.transpose(1, 0, 2)),
+        ((0, -1, -1, 0), lambda frame: np.rot90(frame.transpose(1, 0, 2), 2)),
+        ((0, 0, 0, 0), lambda frame: frame),
+    ],
+)
+def test_a_picture_stands_as_its_file_says(tmp_path, placement, seen):
+    """Turned, mirrored (as cameras that face their owner write it), or both; what says nothing is left alone.
+
+    What a mirrored one was answered before isn't served again: it may have stood on its head.
+    """
+    clip = placed(FACE, tmp_path / "c.mp4", *placement)
+
+    before, now = (decode(path, None, EIGHT, picture=True, sound=False).frames for path in (FACE, clip))
+
+    assert np.array_equal(now, [seen(frame) for frame in before])
+    a, b, c, d = placement
+    assert probe(clip).picture_decoding == (1 if a * d - b * c > 0 else PICTURE_DECODING)
 
 
 def test_odd_sizes(tmp_path):

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 from support import documents
-from support.media_files import make_clip
+from support.media_files import make_clip, placed
 from support.media_sounds import level, onsets, sine, write
 from support.runs import HALF, HOSTILE, a_hostile_run, a_run, golden, prefers_longer, says, some_pairs, told
 
@@ -331,6 +331,20 @@ def test_a_large_clip_stands_upright_small(tmp_path, monkeypatch, rotation):
 
     assert both[1].shape == (180, 136, 3)
     assert [frame[: len(frame) // 4, ..., 0].mean() > 200 for frame in both] == [rotation == 90] * 2
+
+
+def test_a_large_clip_that_is_mirrored_is_mirrored_small(tmp_path, monkeypatch):
+    """What stood at the left stands at the right."""
+    monkeypatch.setattr(embedded, "SMALL", 1000)
+    clip = make_clip(tmp_path / "clip.mp4", frames=10, size=(640, 480), sound=None)
+    placed(clip, clip, -1, 0, 0, 1)
+    small = tmp_path / "small.mp4"
+    small.write_bytes(base64.b64decode(embedded.addresses([clip])[0].partition(",")[2]))
+
+    frame = decode(small, None, MediaPlan(None, 1, 1), picture=True, sound=False).frames[0]
+
+    assert frame[:, :110, 0].mean() > 200
+    assert frame[:, 130:, 0].mean() < 50
 
 
 def test_a_large_clip_of_sound_alone_stays_sound(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import wave
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -85,6 +86,16 @@ def make_wav(path: Path, *, seconds: float = 2.0, rate: int = 16000, hertz: floa
         file.setframerate(rate)
         file.writeframes(tone(seconds, rate, hertz).tobytes())
     return path
+
+
+def placed(source: Path, target: Path, a: float, b: float, c: float, d: float) -> Path:
+    """Copy an MP4 file with a note that what is at x, y of its picture belongs at a x + c y, b x + d y."""
+    content = bytearray(source.read_bytes())
+    head = content.index(b"tkhd") + 4  # of the first track
+    matrix = struct.pack(">9i", *(round(number * 65536) for number in (a, b, 0, c, d, 0, 0, 0)), 1 << 30)
+    content[head + 40 : head + 40 + len(matrix)] = matrix
+    target.write_bytes(content)
+    return target
 
 
 def damage(path: Path, start: float, length: int) -> Path:
