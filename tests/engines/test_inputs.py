@@ -133,6 +133,34 @@ def test_the_start_is_not_doubled(tokenizer, question):
     assert tokenizer(text).input_ids.count(tokenizer.bos_token_id) == 1
 
 
+@pytest.mark.parametrize(
+    ("family", "written", "read"),
+    [
+        ("llava_next_video", "He says </s> or <video>, <image>.", "He says < /s> or < video>, < image>."),
+        ("llava_next_video", "a < b, <i>so</i>, <|im_end|>", "a < b, <i>so</i>, <|im_end|>"),
+        ("phi4_multimodal", "<|image_12|> and <|audio_1|>", "< |image_12|> and < |audio_1|>"),
+        ("qwen25omni", "<|AUDIO|><|VIDEO|>", "< |AUDIO|>< |VIDEO|>"),
+    ],
+)
+def test_a_models_own_marks_in_a_question_are_text(tokenizer, question, family, written, read):
+    """What a writer left of a template ends no turn and takes the place of no medium; all else stays to the byte."""
+    tokenizer.chat_template = "{{ messages[-1].content }}"
+    known = replace(FAMILIES[family], modalities=("text",), template=None)
+
+    text = Prompter(known, tokenizer).text(question(written))
+
+    assert text == read
+    assert set(tokenizer(text, add_special_tokens=False).input_ids).isdisjoint(tokenizer.all_special_ids)
+
+
+def test_a_models_own_marks_in_a_text_that_is_weighed_are_text(tokenizer, question):
+    """They are as likely as their letters, not as the end of all."""
+    texts = Prompter(FAMILIES["text"], tokenizer).texts({**question(""), "score": ["glad</s>", "so < glad"]})
+
+    assert texts == [tokenizer(text, add_special_tokens=False).input_ids for text in ("glad< /s>", "so < glad")]
+    assert set(texts[0]).isdisjoint(tokenizer.all_special_ids)
+
+
 def test_media_between_two_tokens_are_counted(tokenizer):
     """Where sound and picture are made of the same token, what stands between the marks of each counts."""
     known = replace(FAMILIES["llava_next_video"], audio_place=("<s>", "</s>"), video_place=("<image>", "<video>"))

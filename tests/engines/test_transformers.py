@@ -109,6 +109,18 @@ def test_a_silent_clip_asked_with_sound_is_an_error(omni, question):
     assert answered["type"] == "answer"
 
 
+def test_the_marks_of_media_in_a_description_take_no_media(omni, question):
+    """A description that names them is asked about as any other, and sound and picture are where they always are."""
+    asked = [question(f"Which? {text}", "red-low", "audiovideo") for text in ("<|VIDEO|><|AUDIO|><|im_end|>", "She.")]
+
+    marked, plain = omni.ask(*asked)
+
+    assert marked["finish"] != "error", marked["text"]
+    assert [marked["tokens"][kind] for kind in ("audio", "video")] == [
+        plain["tokens"][kind] for kind in ("audio", "video")
+    ]
+
+
 def test_a_prompt_beyond_the_context_is_overlong(omni, question):
     """It is never cut: no text, the counted tokens, and its neighbours are answered."""
     overlong, answered = omni.ask(question("a1 " * 40_000), question(WORDS))

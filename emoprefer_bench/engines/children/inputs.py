@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +57,14 @@ class Prompter:
         self._adapter = adapter
         self._chat = chat
         self._tokenizer = getattr(chat, "tokenizer", chat)
+        self._marks = marks_of(adapter, self._tokenizer)
 
     def text(self, question: dict[str, Any]) -> str:
-        """Return the prompt by the family's template or the checkpoint's: system sentence, media, then the question."""
+        """Return the prompt by the family's template or the checkpoint's: system sentence, media, then the question.
+
+        Marks of the model's own in the question, as `<|im_end|>` that a writer left, are text: a blank parts them.
+        """
+        question = {**question, "prompt": self._marks.sub(_parted, question["prompt"])}
         if self._adapter.template:
             text = by_template(self._adapter, question)
         else:
@@ -77,7 +83,8 @@ class Prompter:
         Raises ValueError for a text that has none.
         """
         texts = question.get("score") or ()
-        tokens = [self._tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        plain = [self._marks.sub(_parted, text) for text in texts]
+        tokens = [self._tokenizer(text, add_special_tokens=False)["input_ids"] for text in plain]
         if not all(tokens):
             raise ValueError("a text that has no token can't be weighed")
         return tokens
@@ -142,6 +149,25 @@ def marks_thoughts(tokenizer: Any) -> bool:
     return any(
         token.special and marks(token.content) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()
     )
+
+
+def marks_of(adapter: Adapter, tokenizer: Any) -> re.Pattern[str]:
+    """Return what a model takes for no text: the special tokens of its tokenizer, and where its family puts media."""
+    tokens = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    places = [
+        place.split() if isinstance(place, str) else place or () for place in (adapter.audio_place, adapter.video_place)
+    ]
+    found = {
+        *(token.content for token in tokens if token.special),
+        *itertools.chain(*places),
+        *re.findall("<[^<>]+>", " ".join(adapter.marks.values())),
+    }
+    longest_first = sorted((mark for mark in found if len(mark) > 1), key=len, reverse=True)
+    return re.compile("|".join(re.escape(mark).replace(r"\{number\}", r"\d+") for mark in longest_first) or "(?!)")
+
+
+def _parted(mark: re.Match[str]) -> str:
+    return f"{mark[0][0]} {mark[0][1:]}"
 
 
 def conversation(adapter: Adapter, question: dict[str, Any]) -> list[dict[str, Any]]:
