@@ -106,6 +106,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401  # likewise
     if not isinstance(value, dict):
         raise ValueError("should be an object, with a name for each cell")  # noqa: TRY004  # a fault of the file
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise ValueError(f"holds {half}, half of a character, which is no text: write the whole one") from None
     return value
 
 

@@ -164,6 +164,10 @@ GOOD = '{"name": "c", "a1": "x", "a2": "y", "preference": "a1"}'
             '{"name": "c", "a1": "x", "a2": NaN}',
             "holds NaN, which JSON doesn't know: write null where there is nothing",
         ),
+        (
+            r'{"name": "c", "a1": "x \ud83d", "a2": "y"}',
+            r"holds '\ud83d', half of a character, which is no text: write the whole one",
+        ),
         ("[" * 100_000, "is nested too deep for a row of a table"),
     ],
 )
