@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -101,6 +102,19 @@ def test_sound_that_would_be_cut_is_refused(question):
     """Qwen2-Audio hears 30 s; a clip of a minute is refused, since its end would go unheard without a word."""
     with pytest.raises(ValueError, match="'long' has 60 s of sound, qwen2audio hears 30 s"):
         media_of(FAMILIES["qwen2audio"], question("", "long", "audio"))
+
+
+def test_sound_that_is_too_short_to_be_heard_is_refused(question, tmp_path):
+    """A click of a few milliseconds is no token of sound; the engine would die of it, with all that it had in hand."""
+    asked = question("", "red-low", "audiovideo")
+    for samples, heard in ((639, False), (640, True)):
+        np.save(tmp_path / "sound.npy", np.ones(samples, np.float32))
+        asked["clip"] = {**asked["clip"], "waveform": str(tmp_path / "sound.npy")}
+        if heard:
+            assert len(media_of(OMNI, asked).waveform) == samples
+        else:
+            with pytest.raises(ValueError, match=r"'red-low' has 39\.9 ms of sound, too little to be heard"):
+                media_of(OMNI, asked)
 
 
 def test_identity_is_that_of_the_content(question):

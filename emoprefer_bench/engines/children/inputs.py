@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from emoprefer_bench.engines.adapters import Adapter, Place
 
+SHORTEST_SOUND = 0.04
+"""Seconds: a token of sound lasts so long in most families, and engines die of less than one."""
 PLACES = {"audio": ["audio"], "video": ["video"], "text": []}
 
 
@@ -197,8 +199,8 @@ def by_template(adapter: Adapter, question: dict[str, Any]) -> str:
 def media_of(adapter: Adapter, question: dict[str, Any]) -> Media | None:
     """Load what the question's modality asks for; None for a question that is text alone.
 
-    Raises ValueError where the clip lacks it or has more sound than the family can hear: engines drop or cut such media
-    silently, or die.
+    Raises ValueError where the clip lacks it, or has more or less sound than the family can hear: engines drop or cut
+    such media silently, or die.
     """
     clip, modality = question["clip"], question["modality"]
     if modality == "text":
@@ -211,6 +213,9 @@ def media_of(adapter: Adapter, question: dict[str, Any]) -> Media | None:
         raise ValueError(
             f"clip {clip['name']!r} has {seconds:.0f} s of sound, {adapter.family} hears {adapter.longest_sound:.0f} s",
         )
+    if waveform is not None and len(waveform) < SHORTEST_SOUND * rate:
+        milliseconds = 1000 * len(waveform) / rate
+        raise ValueError(f"clip {clip['name']!r} has {milliseconds:.1f} ms of sound, too little to be heard")
     fps = adapter.frame_rate or clip.get("fps") or 1.0
     identity, of_clip = identity_of(adapter, question), _identity(adapter, clip)
     return Media(identity, of_clip, frames, _metadata(adapter, clip, frames), fps, waveform, rate)
