@@ -79,6 +79,6 @@ def _of_rows(batch: Mapping[str, Any], output: Any, rows: list[int]) -> dict[str
     ids, mask = output.sequences[rows], batch["attention_mask"][rows]
     cache = copy.copy(output.past_key_values)
     cache.layers = [copy.copy(layer) for layer in cache.layers]
-    cache.batch_select_indices(torch.tensor(rows, device=ids.device, dtype=torch.long))
+    cache.batch_select_indices(torch.tensor(rows))  # its layers may be on several GPUs
     new = mask.new_ones(len(rows), ids.shape[1] - mask.shape[1])
     return {"input_ids": ids, "attention_mask": torch.cat([mask, new], 1), "past_key_values": cache}

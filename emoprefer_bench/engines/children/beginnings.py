@@ -47,10 +47,10 @@ def can_be_apart(model: Any, batch: Mapping[str, torch.Tensor]) -> bool:
 
     They can where prompts are text alone, and the model counts positions by tokens and looks back at all of them.
     """
-    by_token = all(tensor.shape == batch["input_ids"].shape for tensor in batch.values())
+    text = batch.keys() == {"input_ids", "attention_mask"}
     by_number = not any(hasattr(part, "rope_deltas") for part in (model, getattr(model, "model", None)))
     layers = DynamicCache(config=model.config).layers
-    return by_token and by_number and all(type(layer) is DynamicLayer for layer in layers)
+    return text and by_number and all(type(layer) is DynamicLayer for layer in layers)
 
 
 def rearranged(batch: Mapping[str, torch.Tensor], length: int) -> dict[str, torch.Tensor]:
@@ -91,5 +91,5 @@ def read(model: Any, ids: torch.Tensor) -> DynamicCache:
         return_dict_in_generate=True,
     )
     cache: DynamicCache = output.past_key_values
-    cache.batch_select_indices(rows)
+    cache.batch_select_indices(rows.cpu())  # its layers may be on several GPUs
     return cache
