@@ -133,7 +133,6 @@ class FunctionSession:
 
 
 def _checked(said: Answer, question: Question) -> Answer:
-    """An answer that a function made itself, with what a report can hold, and weights where they were asked for."""
-    weighs = question.score is not None and said.finish not in messages.UNANSWERED
-    weights = messages.logprobs(said.logprobs, question.score or ()) if weighs else None
-    return replace(said, text=messages.encodable(said.text), logprobs=weights)
+    """An answer that a function made itself, checked as a child's is. Raises MessageError."""
+    fields = {field: getattr(said, field) for field in ("text", "finish", "tokens", "seconds", "logprobs")}
+    return replace(messages.answer(fields, question.score), device=messages.one_line(said.device))

@@ -97,7 +97,7 @@ def _weighed(row: object) -> tuple[float, ...] | None:
     for number in row:
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             raise MessageError(f"its logprobs hold {_shown(number)}, which is no number")
-        if not math.isfinite(number) or number > 0:
+        if not -MOST <= number <= 0:
             raise MessageError(f"its logprobs hold {_shown(number)}: the logarithm of a probability is finite and <= 0")
     return tuple(float(number) for number in row)
 
@@ -125,7 +125,7 @@ def _numbers(message: dict[str, Any], field: str) -> list[tuple[str, Any]]:
     if not isinstance(numbers, dict):
         raise MessageError(f"its {field} are {_shown(numbers)}, not an object of numbers")
     for name in numbers:
-        if not NAME.fullmatch(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             raise MessageError(f"its {field} have the name {_shown(name)}, which is none")
     return [(name, number) for name, number in numbers.items() if number is not None]
 
@@ -140,7 +140,7 @@ def _count(name: str, number: object) -> int:
 def _number(name: str, number: object) -> float:
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise MessageError(f"{name} is {_shown(number)}, not a number")
-    if not math.isfinite(number) or not 0 <= number <= MOST:
+    if not 0 <= number <= MOST:
         raise MessageError(f"{name} is {_shown(number)}, which counts nothing")
     return number
 
@@ -153,5 +153,5 @@ def _integer(digits: str) -> int | float:
 def _shown(value: object) -> str:
     try:
         return one_line(repr(value)[:80])
-    except RecursionError:
-        return "too deep to be shown"
+    except (RecursionError, ValueError):  # nested too deep, or an integer of thousands of digits
+        return "what can't be shown"

@@ -11,6 +11,7 @@ from support.media_files import make_clip
 import emoprefer_bench
 from emoprefer_bench.engines.engine import DeclarationError
 from emoprefer_bench.pairs import Answer
+from emoprefer_bench.protocol import messages
 
 
 def told(tmp_path, function, *questions):
@@ -54,6 +55,33 @@ def test_an_exception_is_the_error_of_its_question_alone(tmp_path):
     assert (hard.finish, easy) == ("error", Answer("a1"))
     assert hard.text.startswith("the function raised KeyError: 'missing' (test_functions.py, line ")
     assert "Traceback" in (tmp_path / "logs/judge.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"finish": "done"}, "finish 'done' is none of stop"),
+        ({"tokens": {"prompt": float("nan")}}, "prompt is nan, which counts nothing"),
+        ({"tokens": {"prompt": 10**400}}, "which counts nothing"),
+        ({"tokens": {"prompt": 10**5000}}, "which counts nothing"),
+        ({"tokens": {3: 3}}, "its tokens have the name 3, which is none"),
+        ({"tokens": "many"}, "its tokens are 'many', not an object of numbers"),
+        ({"seconds": {"model": float("inf")}}, "model is inf, which counts nothing"),
+    ],
+)
+def test_an_answer_that_no_report_can_hold_is_an_error(tmp_path, fields, says):
+    """Whether it is made as an Answer or as a child would send it; it would end the report of all cases."""
+    for made in (Answer("a1", **fields), {"text": "a1", **fields}):
+        (answer,) = told(tmp_path, lambda question, made=made: made)
+        assert answer.finish == "error"
+        assert says in answer.text
+
+
+def test_a_device_is_named_on_one_line(tmp_path):
+    """Nothing that a terminal would obey."""
+    (answer,) = told(tmp_path, lambda question: Answer("a1", device="GPU\x1b[2J\n0"))
+    assert answer.device == messages.one_line("GPU\x1b[2J\n0")
+    assert "\x1b" not in answer.device
 
 
 @pytest.mark.parametrize(

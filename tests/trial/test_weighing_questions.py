@@ -69,6 +69,7 @@ def test_a_function_weighs_texts_once(tmp_path):
         ({"logprobs": [[-1.0], [0.1]]}, "0.1: the logarithm of a probability"),
         ({"logprobs": [[-1.0], [float("-inf")]]}, "-inf: the logarithm of a probability"),
         ({"logprobs": [[-1.0], [float("nan")]]}, "nan: the logarithm of a probability"),
+        ({"logprobs": [[-1.0], [-(10**400)]]}, "the logarithm of a probability"),
         ({"logprobs": [[-1.0], [True]]}, "True, which is no number"),
         ({"text": "a1"}, "its logprobs are None"),
         ("a1", "its logprobs are None"),
