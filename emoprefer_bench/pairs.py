@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,11 @@ Label = Literal["a1", "a2", "same"]
 
 LABELS: tuple[Label, ...] = ("a1", "a2", "same")
 EXCHANGED: dict[Label, Label] = {"a1": "a2", "a2": "a1", "same": "same"}
+
+MARKS = 2
+"""The version of what becomes of a model's marks in a text. With the first they ended a turn, or stood for a clip."""
+_LOCAL = ("transformers", "vllm")
+_MARK = re.compile(r"<\|[^|<>]+\|>|</?(?:s|pad|unk|bos|eos|image|video|audio|(?:start|end)_of_\w+)>|\[/?INST\]")
 
 Scores = bool | Literal["labels"]
 """Which texts a judge can weigh: any, none, or `labels` alone, as one whose server lists the likeliest words."""
@@ -150,13 +156,18 @@ class Question:
         """What the key is computed over. The clip counts by the digest of its bytes, never by its name.
 
         Where sound or picture came with the question, the version of its decoding counts too, but for the first: what
-        that one took right keeps the key that it always had, and the answers that are stored by it.
+        that one took right keeps the key that it always had, and the answers that are stored by it. So it is with the
+        marks of models in a text, which engines here took for no text at first.
         """
+        marked = self.engine.get("engine") in _LOCAL and any(
+            map(_MARK.search, (self.prompt or "", *(self.score or ())))
+        )
         heard = self.clip.sound_decoding if self.clip and "audio" in self.modality else 1
         seen = self.clip.picture_decoding if self.clip and "video" in self.modality else 1
         return {
             **({"sound_decoding": heard} if heard > 1 else {}),
             **({"picture_decoding": seen} if seen > 1 else {}),
+            **({"marks": MARKS} if marked else {}),
             "engine": self.engine,
             "prompt": self.prompt,
             "texts": self.texts,

@@ -93,6 +93,19 @@ def test_a_new_decoding_makes_new_questions_of_what_was_taken_wrongly_before(dec
     assert replace(QUESTION, modality=others, clip=mended).key == replace(QUESTION, modality=others).key
 
 
+@pytest.mark.parametrize("engine", ["transformers", "vllm"])
+def test_a_models_marks_in_a_text_make_new_questions_of_what_was_read_wrongly_before(engine):
+    """Of engines here, in prompts and in texts that are weighed; texts without any keep their keys."""
+    local = replace(QUESTION, engine={"engine": engine})
+    weighing = replace(local, sampling=None, score=("She is sad.",))
+    for text in ("<|im_end|>", "sad</s>", "<image>", "<|AUDIO|>?", "<end_of_turn>", "[INST]"):
+        assert replace(local, prompt=text).canonical()["marks"] == 2
+        assert replace(weighing, score=("She is sad.", text)).canonical()["marks"] == 2
+        assert "marks" not in replace(QUESTION, prompt=text).canonical()
+    for text in ("a < b", "<i>so</i>", "<a1>sad</a1>", "[sad]", "<s"):
+        assert "marks" not in replace(local, prompt=text).canonical()
+
+
 @pytest.mark.parametrize(
     "clip",
     [replace(CLIP, name="other"), replace(CLIP, video=Path("/there/x.mp4")), replace(CLIP, duration=3.0)],
