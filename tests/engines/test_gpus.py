@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import multiprocessing
 import os
 import stat
@@ -132,6 +133,7 @@ def leasing(folder, pool, user):
     ours, theirs = multiprocessing.Pipe()
 
     def lease():
+        gc.freeze()  # pictures of other tests can't be let go here: PyAV's threads are the parent's
         if os.geteuid() == 0:
             os.setuid(user)
         os.umask(0o077)

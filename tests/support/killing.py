@@ -8,6 +8,7 @@ engine's process; a campaign is a few killed runs in one folder and a last one t
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -93,6 +94,7 @@ class Place:
             warnings.simplefilter("ignore", DeprecationWarning)  # numpy has threads; the fork uses none of them
             pid = os.fork()
         if pid == 0:
+            gc.freeze()  # pictures of other tests can't be let go here: PyAV's threads are the parent's
             try:
                 self.run(scored=scored)
             except BaseException:  # noqa: BLE001  # nothing of it may reach the code after the fork

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ def film(lessons: Sequence[Lesson], folder: Path, workers: int, told: Callable[[
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{lesson.name}.mp4" for lesson in lessons]
     missing = [(lesson, path) for lesson, path in zip(lessons, paths, strict=True) if not path.exists()]
-    with ProcessPoolExecutor(workers) as pool:
+    # A fork would wait for ever for the threads of a picture that PyAV scaled before it, and that it lets go.
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         waiting = [pool.submit(_film, lesson, path) for lesson, path in missing]
         for count, done in enumerate(as_completed(waiting), 1):
             done.result()

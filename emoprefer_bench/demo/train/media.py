@@ -85,7 +85,8 @@ def encode(clips: Sequence[Path], checkpoint: Path, processes: int, told: Callab
         for clip in missing:
             _encode(clip, checkpoint)
     elif missing:
-        with ProcessPoolExecutor(processes, get_context("fork")) as pool:
+        # Not by fork: see films.py. One thread of torch's each, since there is a process for each core.
+        with ProcessPoolExecutor(processes, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
             waiting = [pool.submit(_encode, clip, checkpoint) for clip in missing]
             for count, done in enumerate(as_completed(waiting), 1):
                 done.result()

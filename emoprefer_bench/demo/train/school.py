@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ class School:
 
     def _attend(self, number: int) -> None:
         """Be the process of that number."""
+        gc.freeze()  # what PyAV scaled before the fork can't be let go here: its threads are the parent's
         self._share = Share(number, self._plan.processes)
         if self._share.of > 1:
             meeting = f"file://{self._plan.work.resolve()}/meeting"
