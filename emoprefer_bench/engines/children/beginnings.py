@@ -15,9 +15,8 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-WORTH = (
-    0.8  # the share of a batch's tokens that may be left to read, padding and all, for a reading more to be worth it
-)
+WORTH = 0.8
+"""What share of a batch's tokens, padding and all, may be left to read for it to be worth a reading more."""
 
 
 def shared(prompts: Sequence[list[int]]) -> int:

@@ -269,7 +269,7 @@ def _forget_sampling(model: Any, tokenizer: Any) -> frozenset[int]:
         eos_token_id=stop,
         pad_token_id=tokenizer.pad_token_id or 0,
     )
-    return frozenset(stop if isinstance(stop, list) else [stop])
+    return frozenset(stop if isinstance(stop, list) else [] if stop is None else [stop])
 
 
 def load(message: dict[str, Any]) -> Transformers:
