@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -74,3 +76,13 @@ def test_answers_are_those_of_prompts_asked_alone(backend, question, monkeypatch
     assert len(batches) > 1
     assert batches[1] <= len(PROMPTS) // 2
     assert {len(layer.keys) for layer in said.cache.layers} == {len(PROMPTS)}
+
+
+def test_a_model_that_names_no_end_answers_to_the_limit(backend, question, monkeypatch):
+    """Nothing ends its answers, and nothing breaks for it."""
+    monkeypatch.setattr(backend._model, "generation_config", transformers.transformers.GenerationConfig())
+    tokenizer = copy.deepcopy(backend._tokenizer)
+    tokenizer.eos_token = None
+    monkeypatch.setattr(backend, "_stop_ids", transformers._forget_sampling(backend._model, tokenizer))
+    outputs, _ = backend._generate(rows(backend, question, PROMPTS))
+    assert {len(answer) for answer in outputs} == {LONG}
