@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import StoppingCriteria
 
+from emoprefer_bench.engines.children import logits
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,13 +58,14 @@ def answer(
     leaving = [HalfEnded(stops.ids, width)] if may_leave else []
     rows, answers, whole = list(range(len(batch["input_ids"]))), dict[int, list[int]](), None
     while rows:
-        output = model.generate(
-            **batch,
-            max_new_tokens=width + stops.limit - batch["input_ids"].shape[1],
-            logits_processor=[draw],
-            stopping_criteria=leaving,
-            return_dict_in_generate=True,
-        )
+        with logits.last_alone(model):
+            output = model.generate(
+                **batch,
+                max_new_tokens=width + stops.limit - batch["input_ids"].shape[1],
+                logits_processor=[draw],
+                stopping_criteria=leaving,
+                return_dict_in_generate=True,
+            )
         whole = whole or output.past_key_values
         said = output.sequences[:, width:].tolist()
         answers |= zip(rows, map(stops.cut, said), strict=True)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 import transformers
 
-from emoprefer_bench.engines.children import answering, beginnings, gguf_files, loaded, patches, weighing
+from emoprefer_bench.engines.children import answering, beginnings, gguf_files, loaded, patches, towers, weighing
 from emoprefer_bench.engines.children.ahead import Ahead, threads
 from emoprefer_bench.engines.children.encoding import Encoder
 from emoprefer_bench.engines.children.generation import Draw, collate, joinable, prompt_of, take_alike, take_behind
@@ -303,7 +303,9 @@ def _weights(adapter: Adapter, model: str, options: Options, common: dict[str, A
         arguments |= {"device_map": "auto" if gpus > 1 else "cuda"}
     if options.attn_implementation:
         arguments |= {"attn_implementation": options.attn_implementation}
-    return getattr(transformers, adapter.model_class).from_pretrained(model, **common, **arguments)
+    weights = getattr(transformers, adapter.model_class).from_pretrained(model, **common, **arguments)
+    towers.hasten(weights)
+    return weights
 
 
 if __name__ == "__main__":

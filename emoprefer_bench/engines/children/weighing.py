@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers.cache_utils import DynamicLayer
 
+from emoprefer_bench.engines.children.logits import last_alone
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
@@ -81,7 +83,10 @@ class Prompts:
 @torch.inference_mode()
 def read(model: Any, tensors: Mapping[str, torch.Tensor], arguments: Mapping[str, Any]) -> Read:
     """Have a prompt read, a batch of one, in the family's own way to media and positions: as if for an answer."""
-    output = model.generate(**tensors, **arguments, max_new_tokens=1, return_dict_in_generate=True, output_logits=True)
+    with last_alone(model):
+        output = model.generate(
+            **tensors, **arguments, max_new_tokens=1, return_dict_in_generate=True, output_logits=True
+        )
     (shift,) = shifts(model, 1)
     return Read(output.past_key_values, output.logits[0][0], tensors["input_ids"].shape[1], shift)
 
