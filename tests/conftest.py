@@ -16,6 +16,11 @@ pytest_plugins = ["pytester", "support.children"]
 collect_ignore = ["kept"]  # a project that test_kept.py runs
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let no warning pass in these tests; in `benchmarks`, one of another plugin mustn't end a run."""
+    config.addinivalue_line("filterwarnings", "error")
+
+
 @pytest.fixture
 def pairs() -> list[Pair]:
     """Six pairs on three clips; the longer text is the preferred one in four of them."""

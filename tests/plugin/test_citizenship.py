@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+ROOT = Path(__file__).parents[2]
 FOREIGN = """
 import pytest
 
@@ -417,3 +423,13 @@ def test_without_the_plugin_a_conftest_with_models_still_loads(bench):
     bench.pytester.makepyfile(test_plain="def test_it(): pass")
     result = bench.pytester.runpytest_subprocess("-p", "no:emoprefer", "test_plain.py")
     result.assert_outcomes(passed=1)
+
+
+def test_another_plugins_warning_does_not_end_a_run_of_the_benchmarks(tmp_path):
+    """As pytest-benchmark's beside xdist: only the project's own tests let no warning pass."""
+    (tmp_path / "anxious.py").write_text("import warnings\ndef pytest_configure(): warnings.warn('oh dear')\n")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "pytest", "-p", "anxious", "benchmarks", "-k", "longer and demo", "--collect-only"]
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "oh dear" in run.stdout + run.stderr
