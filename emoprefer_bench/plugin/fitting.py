@@ -28,7 +28,7 @@ class Judge:
 
 
 def show(config: pytest.Config) -> None:
-    """Print a line for each model that runs on GPUs: `ok` or `-`, and what it needs."""
+    """Print a line for each model that runs on GPUs, `ok` or `-`, and what it needs; one for all of no known size."""
     sys.stdout.write(printable("".join(f"{line}\n" for line in lines(config))))
 
 
@@ -38,7 +38,10 @@ def lines(config: pytest.Config) -> list[str]:
     if not free:
         return ["-  no GPU, or a driver that doesn't tell how much of its memory is free"]
     judges = [judge for info, fixture in listing.declared(config).values() if (judge := _judge(info, fixture))]
-    return [_line(judge, judges, free) for judge in judges]
+    told = [_line(judge, judge.needs, judges, free) for judge in judges if judge.needs]
+    unknown = [judge.info.name for judge in judges if not judge.needs]
+    why = "their weights are not here, and the hub doesn't say"
+    return [*told, f"-  what these need is not known ({why}): {', '.join(unknown)}"] if unknown else told
 
 
 def _judge(info: ModelInfo, fixture: object) -> Judge | None:
@@ -51,18 +54,16 @@ def _judge(info: ModelInfo, fixture: object) -> Judge | None:
     return Judge(info, engine, memory.needs(engine.kind, engine.model, engine.revision, engine.options))
 
 
-def _line(judge: Judge, judges: list[Judge], free: list[int]) -> str:
+def _line(judge: Judge, needs: memory.Needs, judges: list[Judge], free: list[int]) -> str:
     name, cards = judge.info.name, free[: judge.info.gpus]
-    if judge.needs is None:
-        return f"-  {name}: what it needs is not known; its weights are not here, and the hub doesn't say"
     on = f"{judge.info.gpus} GPU{'s' * (judge.info.gpus > 1)} with {sum(cards) / memory.GIB:.1f} GiB free"
     if len(cards) < judge.info.gpus:
-        return f"-  {name}: {judge.needs}; it asks for {judge.info.gpus} GPUs, and {len(free)} are here"
-    cures = judge.needs.cures(cards, whole_context=judge.engine.kind == "vllm")
+        return f"-  {name}: {needs}; it asks for {judge.info.gpus} GPUs, and {len(free)} are here"
+    cures = needs.cures(cards, whole_context=judge.engine.kind == "vllm")
     if not cures:
-        return f"ok {name}: {judge.needs}; fits {on}"
+        return f"ok {name}: {needs}; fits {on}"
     smaller = _sister(judge, judges, cards)
-    return f"-  {name}: {judge.needs}; too large for {on}: {', or '.join([*cures, *smaller])}"
+    return f"-  {name}: {needs}; too large for {on}: {', or '.join([*cures, *smaller])}"
 
 
 def _sister(judge: Judge, judges: list[Judge], cards: list[int]) -> list[str]:

@@ -176,7 +176,7 @@ def test_the_doctor_says_what_each_model_needs_of_the_card(machine, monkeypatch,
         "too large for 1 GPU with 10.0 GiB free: gpus=2 in its fixture, or a quantized checkpoint, or mine_small" in out
     )
     assert "it asks for 2 GPUs, and 1 are here" in out
-    assert "- qwen25omni_7b: what it needs is not known" in out
+    assert "- what these need is not known (their weights are not here, and the hub doesn't say): qwen25omni_7b," in out
 
 
 @pytest.mark.parametrize(
