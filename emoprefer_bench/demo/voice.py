@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import espeakng_loader  # type: ignore[import-untyped]  # ships no types
 import numpy as np
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ VOICES = ("en-us+f4", "en-us+m3", "en-us+f1", "en-us+m1")
 
 def speak(sentence: str, voice: str, delivery: Delivery) -> NDArray[np.float64]:
     """Speak a sentence: mono, shape (samples,), within [-1, 1], at `SAMPLE_RATE`."""
+    import espeakng_loader  # type: ignore[import-untyped]  # noqa: PLC0415  # ships no types; only who speaks needs it
+
     with tempfile.TemporaryDirectory() as folder:
         # The library keeps state from one utterance to the next; a copy of the file is loaded as a library of its own.
         library = ctypes.CDLL(shutil.copy(espeakng_loader.get_library_path(), folder))

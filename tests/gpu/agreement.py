@@ -13,7 +13,7 @@ from emoprefer_bench.engines.gpus import Gpus
 from emoprefer_bench.pairs import Answer
 from emoprefer_bench.verdicts import read
 
-from . import ask
+from . import ask, throughput
 
 MODALITIES = {
     "omni": ("audiovideo", "audio", "video", "text"),
@@ -23,6 +23,8 @@ MODALITIES = {
 }
 SMALL = {"min_pixels": 3136, "max_pixels": 12544}
 PROMPTS = (ask.WORDS, "a1?", "Describe the clip.", "Is it a1, a2 or the same?")
+TEXTS = ("a1", "The voice trembles, and she looks away.")
+APART = 0.01  # nats a token: a card's matrix units may round float32 to 10 bits where its kernels let them
 LEAST = 95.0  # percent of the demo that the judge has right; on a CPU in float32 it is 100
 
 
@@ -53,6 +55,46 @@ def check(folder: Path, checkpoint: Path, held: Gpus) -> dict[str, Any]:
         raise RuntimeError(f"{name} counts tokens in different ways: {counts}")
     same = {way: _same(said, told["reference"]) for way, said in told.items() if way != "reference"}
     return {"questions": len(asked), "tokens": counts["reference"][0], "same_answers": same}
+
+
+def check_vllm(folder: Path, checkpoint: Path, held: Gpus, *, cpu: bool) -> dict[str, Any]:
+    """Have vLLM answer and weigh in float32, beside transformers on the CPU. Raises RuntimeError where they differ."""
+    here = throughput.VLLM_HERE[cpu] | {"max_model_len": 2048, "dtype": "float32"}
+    engines = {
+        "reference": declared.transformers(str(checkpoint), gpus=Gpus(), dtype="float32", **SMALL),
+        "vllm": declared.vllm(str(checkpoint), gpus=held, **SMALL, **here),
+    }
+    clip = make_clip(folder / "clip.mp4", frames=75, size=(112, 112), sound=3.0)
+    plan = engines["reference"].plan
+    assert plan
+    fields = ask.fields(clip, plan, folder)
+    kinds = MODALITIES[checkpoint.name]
+    drawn = [(ask.question(prompt, kind, fields), fields) for kind in kinds for prompt in PROMPTS]
+    weighed = [(ask.question(ask.WORDS, kind, fields, TEXTS), fields) for kind in kinds]
+
+    async def answers(way: str) -> tuple[list[Answer], list[Answer]]:
+        async with engines[way].open(folder / f"{way}.log") as session:
+            return await ask.all_of(session, drawn), await ask.all_of(session, weighed)
+
+    async def main() -> list[tuple[list[Answer], list[Answer]]]:
+        return await asyncio.gather(*map(answers, engines))
+
+    (reference, ours), (said, theirs) = asyncio.run(main())
+    if [_media(answer) for answer in said] != [_media(answer) for answer in reference]:
+        raise RuntimeError(f"the engines count tokens in different ways: {_media(reference[0])}, {_media(said[0])}")
+    apart = max(_apart(one, other) for one, other in zip(ours, theirs, strict=True))
+    if not apart <= APART:
+        raise RuntimeError(f"log-probabilities differ by {apart:.2g}, of {APART} that they may")
+    return {"questions": len(drawn), "same_answers": _same(said, reference), "weighed": len(weighed), "apart": apart}
+
+
+def _apart(one: Answer, other: Answer) -> float:
+    """Return by how much two answers that weigh the same texts differ at most."""
+    return max(
+        abs(ours - theirs)
+        for texts in zip(one.logprobs or (), other.logprobs or (), strict=True)
+        for ours, theirs in zip(*texts, strict=True)
+    )
 
 
 def _media(answer: Answer) -> dict[str, int]:

@@ -50,8 +50,9 @@ def measured(
     trial = Trial(Settings(out, {"pairs": source}, prompts.load()), "judge", cases, {"judge": timed})
     with machine.Watch(ids) as watch:
         trial.run(lambda headway: None)
-    failed = [answer.text for answer in timed.answers if answer.finish == "error"]
-    if failed or not timed.answers:
+    if not timed.answers:
+        raise RuntimeError(trial.fault(cases[0]) or "nothing was asked")
+    if failed := [answer.text for answer in timed.answers if answer.finish == "error"]:
         raise RuntimeError(f"{len(failed)} of {len(timed.answers)} questions failed: {failed[:1]}")
     seconds = timed.done - timed.ready
     count = len(list(source.csv.parent.glob("video/*.mp4")))
@@ -68,6 +69,6 @@ def measured(
         "prompt_tokens": prompt,
         "picture_tokens": max(answer.tokens.get("video", 0) for answer in timed.answers),
         "seconds_by_part": parts,
-        "busy": watch.busy,
+        "busy": watch.busy(timed.ready, timed.done),
         "peak_bytes": watch.peak,
     }

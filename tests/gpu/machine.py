@@ -6,9 +6,10 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import threading
 import time
 from statistics import fmean
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from emoprefer_bench.engines import gpus
 from emoprefer_bench.engines.children.memory import free_memory
@@ -61,13 +62,12 @@ def _version(distribution: str) -> str | None:
 
 
 class Watch:
-    """Asks the driver five times a second how busy the GPUs are; `busy` is a share of the time, `peak` in bytes."""
+    """Asks the driver five times a second how busy the GPUs are and how much of their memory is taken."""
 
     def __init__(self, ids: tuple[str, ...]) -> None:
         self._ids = ids
         self._process: subprocess.Popen[str] | None = None
-        self.busy: float | None = None
-        self.peak: int | None = None
+        self._seen: list[tuple[float, str, str]] = []
 
     def __enter__(self) -> Self:
         query = [
@@ -80,16 +80,34 @@ class Watch:
         try:
             self._process = subprocess.Popen([*query, "-i", ",".join(self._ids)], stdout=subprocess.PIPE, text=True)
         except OSError:
-            self._process = None
+            return self
+        assert self._process.stdout is not None
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,))
+        self._reader.start()
         return self
 
+    def _read(self, lines: IO[str]) -> None:
+        with lines:
+            for line in lines:
+                busy, _, used = line.partition(",")
+                self._seen.append((time.perf_counter(), busy.strip(), used.strip()))
+
     def __exit__(self, *_: object) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        said, _ = self._process.communicate(timeout=30)
-        cells = [[cell.strip() for cell in line.split(",")] for line in said.splitlines() if line.count(",") == 1]
-        # A part of a card (MIG) has memory and no share of the time: `[N/A]`.
-        busy, used = ([int(row[column]) for row in cells if row[column].isdigit()] for column in (0, 1))
-        self.busy = fmean(busy) / 100 if busy else None
-        self.peak = max(used) << 20 if used else None
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=30)
+            self._reader.join()
+
+    def busy(self, since: float, until: float) -> float | None:
+        """Return the share of the time between two moments of `time.perf_counter` in which a GPU had something to do.
+
+        None where nobody can tell: a part of a card (MIG) has memory and no share of the time, `[N/A]`.
+        """
+        shares = [int(busy) for moment, busy, _ in self._seen if since <= moment <= until and busy.isdigit()]
+        return fmean(shares) / 100 if shares else None
+
+    @property
+    def peak(self) -> int | None:
+        """The most bytes that were taken at once."""
+        taken = [int(used) for _, _, used in self._seen if used.isdigit()]
+        return max(taken) << 20 if taken else None

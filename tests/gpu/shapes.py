@@ -37,10 +37,10 @@ def tiny(folder: Path, *names: str) -> None:
     subprocess.run([sys.executable, str(builder), str(folder), *names], check=True, capture_output=True, timeout=300)
 
 
-def small(folder: Path) -> None:
-    """Make of the tiny Qwen2.5-Omni beside it what stands in place of the large one, its weights drawn as those are."""
+def small(folder: Path) -> int:
+    """Make of the tiny Qwen2.5-Omni beside it what stands in place of the large one, and return its bytes."""
     _copy(folder)
-    draw(folder)
+    return draw(folder)
 
 
 def omni_7b(folder: Path) -> int:

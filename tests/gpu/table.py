@@ -32,13 +32,16 @@ def _found(found: dict[str, Any]) -> list[str]:
     """Return what a check found, the figures of a pace in words."""
     if "clips_per_second" in found:
         return _pace(found)
-    said = []
-    for name, value in found.items():
-        if name.startswith("bytes") and value is not None:
-            said.append(f"{name} {value / GIB:.1f} GiB")
-        else:
-            said.append(f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}")
-    return said
+    return [_named(name, value) for name, value in found.items()]
+
+
+def _named(name: str, value: Any) -> str:
+    """Return a finding in words: bytes in GiB, what has parts with each of them."""
+    if isinstance(value, dict):
+        return f"{name}: {', '.join(_named(part, of_it) for part, of_it in value.items())}"
+    if name.startswith("bytes") and value is not None:
+        return f"{name} {value / GIB:.1f} GiB"
+    return f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
 
 
 def _pace(found: dict[str, Any]) -> list[str]:

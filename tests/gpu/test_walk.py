@@ -22,7 +22,7 @@ def test_the_script_walks_on_a_cpu(tmp_path):
     assert ran.returncode == 0, ran.stdout + ran.stderr
     document = json.loads((tmp_path / "gpu.json").read_text())
     assert [(row["check"], row["result"]) for row in document["checks"]] == [
-        ("checkpoint", "passed"),
+        ("tiny", "passed"),
         ("shortage", "passed"),
     ]
     assert document["checks"][1]["found"]["limit"] == "pretended"
@@ -68,14 +68,17 @@ FOUND = {
 
 
 def test_how_busy_a_card_was_is_what_the_driver_said(tmp_path, monkeypatch):
-    """As far as it said anything: a part of a card has no share of the time."""
+    """While something was asked, as far as it said anything: a part of a card has no share of the time."""
     program = tmp_path / "nvidia-smi"
     program.write_text(SMI.format(python=sys.executable))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    started = time.perf_counter()
     with machine.Watch(("0",)) as watch:
-        time.sleep(1)
-    assert watch.busy == pytest.approx(0.6)
+        time.sleep(1.5)
+    ended = time.perf_counter()
+    assert watch.busy(started, ended) == pytest.approx(0.6)
+    assert watch.busy(ended, ended + 1) is None
     assert watch.peak == 2 << 30
 
 
@@ -99,3 +102,61 @@ def test_what_a_machine_lacks_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(bring, "BROUGHT", tmp_path)
     with pytest.raises(RuntimeError, match=r"lacks no_such_module: run `python -m tests.gpu --bring 3\.\d+ \d"):
         bring.unpack()
+
+
+BARE = """
+import importlib.metadata as metadata, re, runpy, sys
+
+def closure(names):
+    found, todo = set(), [name.lower() for name in names]
+    while todo:
+        name = re.sub("[-_.]+", "-", todo.pop()).lower()
+        try:
+            requires = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        if name not in found:
+            found.add(name)
+            todo += [re.split("[^A-Za-z0-9._-]", line)[0] for line in requires if "extra ==" not in line]
+    return found
+
+brought = [name for names in {needed!r}.values() for name in names]
+allowed = closure(["torch", "transformers", "numpy", "pandas", *brought])
+hidden = {{
+    module
+    for module, owners in metadata.packages_distributions().items()
+    if not {{re.sub("[-_.]+", "-", owner).lower() for owner in owners}} & allowed
+    and module not in ("emoprefer_bench", "pip", "pkg_resources", "setuptools")
+}}
+
+class Hide:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        return None if name.partition(".")[0] in hidden else self.finder.find_spec(name, path, target)
+
+assert "espeakng_loader" in hidden or not metadata.packages_distributions().get("espeakng_loader")
+sys.meta_path[:] = map(Hide, sys.meta_path)
+sys.argv = ["checkpoints", {folder!r}, "text", "omni", "qwen25_vl", "qwen2_audio"]
+sys.path.insert(0, {root!r} + "/tests/support/checkpoints")
+try:
+    runpy.run_path({root!r} + "/tests/support/checkpoints/__main__.py", run_name="__main__")
+except SystemExit as end:
+    assert not end.code
+import tests.gpu.__main__
+from tests.gpu import agreement, lease, limited, machine, shapes, shortage, steps, table, throughput
+"""
+
+
+def test_it_needs_no_more_than_it_brings(tmp_path):
+    """A machine may have torch and transformers alone: checkpoints are built, and all is imported, without the rest."""
+    program = BARE.format(needed=bring.NEEDED, folder=str(tmp_path), root=str(ROOT))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert (tmp_path / "omni" / "config.json").exists()

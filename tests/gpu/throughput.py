@@ -15,14 +15,18 @@ from . import ask, harness, machine, roofline
 
 HD = (1280, 720)
 TINY = {"min_pixels": 3136, "max_pixels": 12544}
+VLLM_HERE = {  # whether on a CPU: what all have; on a card, graphs would take a minute to make (docs/gpu.md)
+    True: {"max_model_len": 2048, "kv_cache_memory_bytes": 64 << 20},
+    False: {"max_model_len": 16384, "enforce_eager": True},
+}
 VLLM = {  # by name: what is set beside the defaults; renderers have to do without the cache, see docs/gpu.md
     "lru": {},
-    "renderers-1": {"renderer_num_workers": 1, "mm_processor_cache_gb": 0},
-    "renderers-2": {"renderer_num_workers": 2},
     "renderers-4": {"renderer_num_workers": 4},
-    "renderers-8": {"renderer_num_workers": 8},
-    "batched-16384": {"max_num_batched_tokens": 16384},
     "batched-65536": {"max_num_batched_tokens": 65536},
+    "renderers-8": {"renderer_num_workers": 8},
+    "renderers-2": {"renderer_num_workers": 2},
+    "renderers-1": {"renderer_num_workers": 1, "mm_processor_cache_gb": 0},
+    "batched-16384": {"max_num_batched_tokens": 16384},
 }
 
 
@@ -32,10 +36,8 @@ def check(
     """Run S1 and S2 on clips of so many seconds, and hold the pace against what the card allows."""
     count, size = (2, (128, 96)) if cpu else (24 if seconds < 5 else 12, HD)
     small = {**TINY, "max_tokens": 4} if cpu else {"max_tokens": harness.DESCRIBED}
-    if kind == "vllm" and cpu:
-        small |= {"max_model_len": 2048, "kv_cache_memory_bytes": 64 << 20}
-    elif kind == "vllm":
-        small |= {"max_model_len": 16384, "enforce_eager": True}  # graphs take a minute to make; see docs/gpu.md
+    if kind == "vllm":
+        small |= VLLM_HERE[cpu]
     elif not cpu:
         small |= {"batch_size": 16}
     engine = getattr(declared, kind)(str(checkpoint), gpus=held, **small, **options)
@@ -51,14 +53,11 @@ def check(
     return told
 
 
-def weighing(folder: Path, checkpoint: Path | None, held: Gpus, *, cpu: bool) -> dict[str, Any]:
+def weighing(folder: Path, checkpoint: Path, held: Gpus, kind: str, *, cpu: bool) -> dict[str, Any]:
     """Weigh two words behind each question of the demo, and have the same questions answered, once each is warm."""
-    options = {"batch_size": 8}
-    engine = (
-        declared.transformers(str(checkpoint), gpus=held, max_tokens=harness.JUDGED, **options)
-        if checkpoint
-        else ask.judge(held, **options)
-    )
+    options = {**VLLM_HERE[cpu]} if kind == "vllm" else {"batch_size": 8}
+    pixels = TINY if cpu else {}
+    engine = getattr(declared, kind)(str(checkpoint), gpus=held, max_tokens=harness.JUDGED, **pixels, **options)
     pairs = 2 if cpu else 20
     drawn = ask.demo(engine.plan, folder, pairs)
     weighed = ask.demo(engine.plan, folder, pairs, ("a1", "a2"))
