@@ -258,7 +258,7 @@ def qwen25omni_tiny(gpus: Gpus) -> ChildEngine:
 @emoprefer_bench.model(gpus=VLLM_GPUS, modality="audiovideo", prompts=("S1", "S2", "L1", "P1"))
 def qwen25omni_tiny_vllm(gpus: Gpus) -> ChildEngine:
     """The same in vLLM, where that is installed: on its CPU build without a GPU."""
-    return emoprefer_bench.vllm(str(JUDGE), gpus=gpus, max_model_len=4096, **TINY)
+    return emoprefer_bench.vllm(str(JUDGE), gpus=gpus, max_model_len=4096, enforce_eager=True, **TINY)
 
 
 @emoprefer_bench.model(gpus=0, modality="text+subtitle", prompts=("S1", "L1", "P1"))

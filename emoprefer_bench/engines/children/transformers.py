@@ -26,7 +26,7 @@ from emoprefer_bench.engines.children.ahead import Ahead, threads
 from emoprefer_bench.engines.children.encoding import Encoder
 from emoprefer_bench.engines.children.generation import Draw, collate, joinable, prompt_of, take_alike, take_behind
 from emoprefer_bench.engines.children.inputs import adapter_of, chat_of, marks_thoughts
-from emoprefer_bench.engines.children.memory import BATCH, check_fits
+from emoprefer_bench.engines.children.memory import batch_that_fits, check_fits
 from emoprefer_bench.engines.children.options import checked
 from emoprefer_bench.engines.children.positions import MENDED, mend_transformers
 from emoprefer_bench.protocol.worker import Ask, Inbox, Reply, one_line, serve
@@ -47,12 +47,13 @@ IN_FLIGHT = 3  # batches: one in the model, one behind it, and what is to be wei
 class Options:
     """What a fixture may set.
 
-    `dtype` is a name of torch's (default: bfloat16 on a GPU, else float32). `max_model_len` is the context in tokens
-    (default: the checkpoint's). The rest is transformers' own.
+    `dtype` is a name of torch's (default: bfloat16 on a GPU, else float32). `batch_size` is how many prompts are read
+    at once (default: as many as fit the GPUs, by estimate). `max_model_len` is the context in tokens (default: the
+    checkpoint's). The rest is transformers' own.
     """
 
     dtype: str | None = None
-    batch_size: int = BATCH
+    batch_size: int | None = None
     max_model_len: int | None = None
     attn_implementation: str | None = None
     trust_remote_code: bool = False
@@ -76,7 +77,7 @@ class Row:
 class Transformers:
     """A loaded model that answers in batches; a batch that doesn't fit the GPU's memory is halved."""
 
-    def __init__(self, model: Any, encoders: list[Encoder], options: Options) -> None:
+    def __init__(self, model: Any, encoders: list[Encoder], options: Options, batch_size: int) -> None:
         self._model = model
         self._encoder, *others = encoders
         encoder = self._encoder
@@ -84,7 +85,7 @@ class Transformers:
         self._tokenizer = copy.deepcopy(encoder.tokenizer)  # another thread's; a fast tokenizer serves one at a time
         self._passed_on, self._waiting = Inbox(), list[Ask]()
         self._encoded: dict[str, Future[Row | None]] = {}
-        self._batch_size = options.batch_size
+        self._batch_size = batch_size
         self._context = options.max_model_len or model.config.get_text_config().max_position_embeddings
         self._stop_ids = _forget_sampling(model, self._tokenizer)
         self._skips_special = not marks_thoughts(self._tokenizer)
@@ -93,7 +94,7 @@ class Transformers:
             "engine": "transformers",
             "version": transformers.__version__,
             "device": torch.cuda.get_device_name() if model.device.type == "cuda" else "CPU",
-            "concurrency": IN_FLIGHT * options.batch_size,
+            "concurrency": IN_FLIGHT * batch_size,
             "scores": True,
         }
 
@@ -281,6 +282,7 @@ def load(message: dict[str, Any]) -> Transformers:
     adapter, given = adapter_of(message)
     options = checked(Options, given, "the transformers engine")
     check_fits(message["model"], message["revision"], options.dtype)
+    batch_size = options.batch_size or batch_that_fits(message["model"], message["revision"], given)
     common["trust_remote_code"] = options.trust_remote_code
     if "transformers" not in adapter.engines:
         raise ValueError(f"transformers can't run {adapter.family}; {' and '.join(adapter.engines)} can")
@@ -290,7 +292,7 @@ def load(message: dict[str, Any]) -> Transformers:
         patches.cut_first()
     with gguf_files.read_once():
         encoders = Encoder.several(adapter, chat_of(adapter, model, **common), 1 + threads())
-        loaded_model = Transformers(_weights(adapter, model, options, common), encoders, options)
+        loaded_model = Transformers(_weights(adapter, model, options, common), encoders, options, batch_size)
     loaded_model.ready["revision"] = loaded.revision(message)
     return loaded_model
 
