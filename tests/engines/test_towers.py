@@ -17,6 +17,7 @@ TAKES_WINDOWS = {
     "omni": transformers.Qwen2_5OmniThinkerForConditionalGeneration,
     "qwen25_vl": transformers.Qwen2_5_VLForConditionalGeneration,
     "qwen3_vl": transformers.Qwen3VLForConditionalGeneration,
+    "qwen3_omni": transformers.Qwen3OmniMoeThinkerForConditionalGeneration,
 }
 GRIDS = [[2, 10, 14], [3, 6, 8]]  # no multiples of a window: three lengths of them, in an order of their own
 
@@ -49,9 +50,10 @@ def test_towers_see_the_same_in_fewer_steps(checkpoint, name):
     assert 0 < joint.call_count < alone.call_count
 
 
-def test_sound_is_heard_the_same(checkpoint):
-    """Windows of a second or two, the last of them shorter; two sounds of different lengths."""
-    model = _loaded(checkpoint("omni"), "omni")
+@pytest.mark.parametrize("name", ["omni", "qwen3_omni"])
+def test_sound_is_heard_the_same(checkpoint, name):
+    """Windows of a second or more, the last of them shorter; two sounds of different lengths."""
+    model = _loaded(checkpoint(name), name)
     spectra = torch.randn(2, model.config.audio_config.num_mel_bins, 500, generator=torch.Generator().manual_seed(0))
     mask = torch.ones(2, 500, dtype=torch.long)
     mask[1, 330:] = 0
@@ -76,6 +78,14 @@ def test_windows_keep_to_themselves():
         own = slice(start, end)
         weights = torch.softmax(query[0, :, own] @ key[0, :, own].mT * 0.5, -1)
         torch.testing.assert_close(got[0, own], (weights @ value[0, :, own]).transpose(0, 1))
+
+
+def test_a_caller_that_goes_window_by_window_is_served():
+    """As code of older versions does: what it passes is one window."""
+    query, key, value = torch.randn(3, 1, 2, 6, 8, generator=torch.Generator().manual_seed(0))
+    alone, _ = towers.attend(None, query, key, value, None, scaling=0.5)
+    told, _ = towers.attend(None, query, key, value, None, scaling=0.5, cu_seq_lens_q=torch.tensor([0, 6]))
+    torch.testing.assert_close(alone, told)
 
 
 def test_another_way_to_attend_stays(checkpoint):

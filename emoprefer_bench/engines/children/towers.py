@@ -39,7 +39,9 @@ def hasten(model: Any) -> None:
 
 
 def _by_windows(part: Any) -> bool:
-    """Whether a part is told where windows end, and attends to them in transformers' usual way."""
+    """Whether a part, of transformers' own, is told where windows end and attends to them in its usual way."""
+    if not type(part).__module__.startswith("transformers.models."):  # a checkpoint's own code asks in ways of its own
+        return False
     told = "cu_seqlens" in inspect.signature(part.forward).parameters
     return told and getattr(getattr(part, "config", None), "_attn_implementation", None) == REPLACED
 
@@ -49,17 +51,20 @@ def attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: None,  # noqa: ARG001  # windows take its place
+    attention_mask: torch.Tensor | None,
     *,
     scaling: float,
-    cu_seq_lens_q: torch.Tensor,
+    cu_seq_lens_q: torch.Tensor | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Return what each patch makes of those in its window, of shape (1, patches, heads, width).
 
     Query, key and value have the shape (1, heads, patches, width). The windows begin and end at `cu_seq_lens_q`, of
-    shape (windows + 1,).
+    shape (windows + 1,). Without it, as where a caller goes window by window after all, these are one.
     """
+    if cu_seq_lens_q is None:
+        whole = scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
+        return whole.transpose(1, 2), None
     made = torch.empty_like(query[0].transpose(0, 1))
     for places in _places(cu_seq_lens_q.tolist()):
         rows = places.to(query.device)
