@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.functional import linear, scaled_dot_product_attention
-from transformers import AttentionInterface
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +29,8 @@ REPLACED = "sdpa"  # transformers' own choice where flash-attn isn't asked for
 
 def hasten(model: Any) -> None:
     """Have a model's towers go through windows and patches so; not where its fixture chose how to attend."""
+    from transformers import AttentionInterface  # brings torchvision in, which may need help before (operators.py)
+
     AttentionInterface.register(WINDOWS, attend)
     for part in model.modules():
         if _by_windows(part):
