@@ -48,8 +48,8 @@ class Options:
     """What a fixture may set.
 
     `dtype` is a name of torch's (default: bfloat16 on a GPU, else float32). `batch_size` is how many prompts are read
-    at once (default: as many as fit the GPUs, by estimate). `max_model_len` is the context in tokens (default: the
-    checkpoint's). The rest is transformers' own.
+    at once (default: up to 16, as many as fit the GPUs by estimate). `max_model_len` is the context in tokens (default:
+    the checkpoint's). The rest is transformers' own.
     """
 
     dtype: str | None = None
