@@ -125,3 +125,30 @@ def test_only_the_last_token_has_logits(checkpoint, name):
     assert counted[-1] == 1
     with torch.inference_mode():
         assert model(ids).logits.shape[1] == 5
+
+
+class Odd(torch.nn.Module):
+    """A model of somebody's own: without a head that it names, or one that takes all rows' tokens in one go."""
+
+    def __init__(self, *, named):
+        super().__init__()
+        self.head = torch.nn.Linear(4, 8)
+        self.named = named
+
+    def get_output_embeddings(self):
+        """Return the head, if it is told."""
+        return self.head if self.named else None
+
+    def forward(self, states):
+        """Return logits."""
+        return self.head(states)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_models_of_another_make_are_left_alone(named):
+    """Nothing is cut where it can't be known what the last token is."""
+    model, states = Odd(named=named), torch.ones(6, 4)
+    with logits.last_alone(model):
+        assert model(states).shape == (6, 8)
+        assert model(states[None]).shape == ((1, 1, 8) if named else (1, 6, 8))
+    assert model(states[None]).shape == (1, 6, 8)

@@ -15,15 +15,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
+
 
 @contextlib.contextmanager
 def last_alone(model: Any) -> Iterator[None]:
     """Have what reads prompts within, padded at the left, compute no other logits."""
-    if "logits_to_keep" in inspect.signature(model.forward).parameters:  # `generate` tells it
+    told = "logits_to_keep" in inspect.signature(model.forward).parameters  # by `generate`
+    head = None if told else model.get_output_embeddings()
+    if head is None:
         yield
         return
-    hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, arguments: (arguments[0][:, -1:],))
+    hook = head.register_forward_pre_hook(_last)
     try:
         yield
     finally:
         hook.remove()
+
+
+def _last(_head: Any, states: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
+    """Leave the last of the states, if they have the shape (rows, tokens, width)."""
+    of_rows = len(states) == 1 and states[0].dim() == len(("rows", "tokens", "width"))
+    return (states[0][:, -1:],) if of_rows else None
