@@ -38,17 +38,18 @@ def names() -> list[str]:
     """Return the checks, in the order of their worth."""
     from .throughput import VLLM
 
+    plain, *others = (f"vllm-{name}" for name in VLLM)
+    first, *longer = (f"transformers-{seconds}s" for seconds in CLIPS)
     return [
         "lease",
         *(f"agreement-{name}" for name in TINY),
         "judge",
         "shortage",
-        *(f"transformers-{seconds}s" for seconds in CLIPS),
-        "steps",
-        "weighing",
-        "agreement-vllm",
-        *(f"vllm-{name}" for name in VLLM),
-        "weighing-vllm",
+        *("agreement-vllm", plain),
+        *(first, "steps"),
+        *("weighing", "weighing-vllm"),
+        *longer,
+        *others,
     ]
 
 
