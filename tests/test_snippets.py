@@ -219,7 +219,7 @@ def test_the_worker_runs_where_its_repository_is(snippet, bench):
     shutil.copy(worker.__file__, folder / "worker.py")
     (folder / "mine.py").write_text("import my_repository\n" + snippet.text)
     (folder / "my_repository.py").write_text(
-        "class Model:\n    def chat(self, video, prompt): return 'a1' if video.endswith('.mp4') else 'a2'\n"
+        "class Model:\n    def chat(self, video, prompt): return 'a1' if video.endswith('.mp4') else 'a2', [0, 0, 0]\n"
         "def load(name, **options): return Model()\n"
     )
     for name in ("c1", "c2"):
@@ -229,9 +229,10 @@ def test_the_worker_runs_where_its_repository_is(snippet, bench):
         "@emoprefer_bench.model(gpus=0, modality='video', prompts=('S1',))\n"
         f"def mine(gpus): return emoprefer_bench.external(f'{{sys.executable}} {folder}/mine.py', version='1')\n"
     )
-    result = bench.run("-k", "mine and toy")
-    result.stdout.fnmatch_lines(["*6 of 6 answers about a clip counted no picture token*"])
-    assert bench.cases()["mine-S1-toy"]["verdicts"][0]["forward"] == ["a1", "a1", "a1"]
+    bench.run("-k", "mine and toy").assert_outcomes(passed=1)
+    case = bench.cases()["mine-S1-toy"]
+    assert case["verdicts"][0]["forward"] == ["a1", "a1", "a1"]
+    assert case["media"] == {"answers": 6, "heard": 0, "seen": 6}
 
 
 @those("python", "Adapter(")

@@ -452,15 +452,12 @@ def _limit(text: str) -> Limit:
 def _failure_bound(text: str) -> FailureBound:
     from emoprefer_bench.trial.tally import FailureBound  # for a run that sets it
 
-    share = text.removesuffix("%")
-    if share == text:
-        number = int(text)
-        if number < 0:
-            raise ValueError(text)
-        return FailureBound(number)
-    if not 0 <= float(share) <= 100:  # noqa: PLR2004  # percent
-        raise ValueError(text)
-    return FailureBound(share=float(share) / 100)
+    share = re.fullmatch(r"(\d+(?:\.\d+)?)%", text, re.ASCII)
+    if share and float(share[1]) <= 100:  # noqa: PLR2004  # percent
+        return FailureBound(share=float(share[1]) / 100)
+    if not re.fullmatch(r"\d+", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} should be a number of questions, such as 10, or a share, as 5%")
+    return FailureBound(int(text))
 
 
 def _modality(text: str) -> str:
@@ -472,14 +469,15 @@ def _modality(text: str) -> str:
 
 
 def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not re.fullmatch(r"0*[1-9]\d*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} should be a whole number, 1 or more")
+    return int(text)
 
 
 def _named_path(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
-    if not equals or not path or not re.fullmatch(r"[A-Za-z0-9_.]+", name):
-        raise ValueError(text)
+    if not equals or not path:
+        raise argparse.ArgumentTypeError(f"{text!r} should be NAME=PATH: a name for the data set, and its file")
+    if not re.fullmatch(r"[A-Za-z0-9_.]+", name):
+        raise argparse.ArgumentTypeError(f"{name!r} can't name a data set: letters of English, digits, _ and . can")
     return name, Path(path).expanduser()

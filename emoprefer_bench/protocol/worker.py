@@ -8,7 +8,12 @@ model wants. A script that answers one question at a time is::
     def load(message):
         model = load_my_model(message["model"], **message["options"])
         ready = {"engine": "my model", "version": "1.0", "device": "GPU"}
-        return OneByOne(ready, lambda question: model.ask(question["prompt"], question["clip"]["video"]))
+
+        def answer(question):
+            text, frames = model.ask(question["prompt"], question["clip"]["video"])
+            return {"text": text, "tokens": {"video": len(frames)}}
+
+        return OneByOne(ready, answer)
 
     if __name__ == "__main__":
         serve(load)

@@ -46,7 +46,7 @@ class Tally:
     data set's own wording.
     `again` is a tally of questions that are asked once more, whatever is stored, to see whether the answers change.
     `durable` says whether answers are kept for the next run. `looks_at` are the media that a judge opens itself,
-    where it is a function.
+    where it is a function; `counting` is how to say what reached it, where its author is to.
     """
 
     case: Case
@@ -56,7 +56,8 @@ class Tally:
     unable: str | None = None
     again: bool = False
     durable: bool = True
-    looks_at: frozenset[str] | None = None
+    looks_at: frozenset[str] = frozenset()
+    counting: str = ""
     bases: dict[str, Clip] = field(default_factory=dict)
     left: frozenset[int] = frozenset()
     pack: PromptPack | None = None
@@ -103,8 +104,8 @@ class Tally:
         self.tokens.update(answer.tokens)
         if with_media and answer.finish in ("stop", "length"):
             self.media["answers"] += 1
-            self.media["heard"] += answer.tokens.get("audio", 0) > 0 or "audio" in (self.looks_at or ())
-            self.media["seen"] += answer.tokens.get("video", 0) > 0 or "video" in (self.looks_at or ())
+            self.media["heard"] += answer.tokens.get("audio", 0) > 0 or "audio" in self.looks_at
+            self.media["seen"] += answer.tokens.get("video", 0) > 0 or "video" in self.looks_at
         if answer.finish == "error":
             self.faults[first_line(answer.text)] += 1
 
@@ -154,10 +155,9 @@ class Tally:
             ("picture", self.case.picture, self.media["seen"]),
         ):
             if wanted and answers and reached < answers:
-                opened = "" if self.looks_at is None else "; a function that opens the clip says so: looks_at=..."
                 return (
                     f"{self.case.id} asks for {medium} ({self.case.modality}), but {answers - reached} of {answers} "
                     f"answers about a clip counted no {medium} token: the {medium} never reached the model, so its "
-                    f"scores would not be what they say{opened}"
+                    f"scores would not be what they say{self.counting}"
                 )
         return None

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 TICK = 0.5  # seconds between two looks at how far it has come
 NOTES_SHOWN = 10
+BY_FUNCTION = "; a function that opens the clip says so: looks_at=..."
+BY_WORKER = '; a worker counts what reached it: {"text": ..., "tokens": {"video": frames}} (docs/external.md)'
 CHANGED = {MISMATCHED: mismatched, UNQUOTED: unquoted}
 
 
@@ -233,7 +235,9 @@ class Trial:
         tally.durable = all(self._engines[name].durable for name in case.engines)
         judge = self._engines[case.model]
         if hasattr(judge, "looks_at"):  # a function
-            tally.looks_at = frozenset(MEDIA[judge.looks_at or "text"])
+            tally.looks_at, tally.counting = frozenset(MEDIA[judge.looks_at or "text"]), BY_FUNCTION
+        elif getattr(judge, "kind", None) == "external":
+            tally.counting = BY_WORKER
         if case.variant in (OTHER_BASE, MISDESCRIBED):
             tally.bases = others(pairs)
         if case.variant == REFERENCE:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.media_files import make_clip
 
 import emoprefer_bench
 from emoprefer_bench.engines.gpus import Gpus
@@ -103,6 +104,26 @@ def test_a_whole_run(elsewhere, bench):
     assert case["engine"]["judge"]["identity"]["version"] == "7"
     bench.run("-k", "other and toy", apart=True).assert_outcomes(passed=1)
     assert bench.cases()["other-S1-toy"]["questions"] == {"asked": 0, "stored": 6}
+
+
+def test_a_worker_that_counts_nothing_is_told_how_to(elsewhere, bench):
+    """A case about clips fails where no answer says what reached the model; the message has what to write."""
+    (elsewhere / "mute.py").write_text(
+        "from worker import OneByOne, serve\n"
+        "serve(lambda message: OneByOne({'engine': 'mute', 'version': '1'}, lambda question: 'a1'))\n"
+    )
+    for name in ("c1", "c2"):
+        make_clip(bench.data / f"video/{name}.mp4")
+    bench.pytester.makeconftest(f"""
+        import emoprefer_bench
+        @emoprefer_bench.model(gpus=0, modality="video", prompts=("S1",))
+        def mute(gpus):
+            return emoprefer_bench.external(
+                "python {elsewhere / "mute.py"}", python="{elsewhere / "env"}", version="1", gpus=gpus)
+    """)
+    result = bench.run("-k", "mute and toy", apart=True)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['*6 of 6 answers*counted no picture token*"tokens": {"video": frames}}*external.md*'])
 
 
 def test_another_version_is_another_judge(elsewhere):

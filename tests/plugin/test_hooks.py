@@ -135,11 +135,15 @@ def test_a_prompt_pack_is_used_and_named(bench):
     [
         (["--emoprefer-llm", "nobody"], "*--emoprefer-llm nobody: no such model; there are *judge*"),
         (["--emoprefer-data", "demo=x.csv"], "*the name 'demo' is taken already*"),
-        (["--emoprefer-data", "nonsense"], "*--emoprefer-data*"),
+        (["--emoprefer-data", "nonsense"], "*--emoprefer-data: 'nonsense' should be NAME=PATH: a name for the data*"),
+        (["--emoprefer-data", "my set=x.csv"], "*--emoprefer-data: 'my set' can't name a data set: letters of*"),
+        (["--emoprefer-max-failures", "5 %"], "*--emoprefer-max-failures: '5 %' should be a number of questions*"),
+        (["--emoprefer-max-failures", "101%"], "*--emoprefer-max-failures: '101%' should be a number of questions*"),
         (["--emoprefer-data", "mine=gone/x.csv"], "*--emoprefer-data mine=gone/x.csv: */gone/x.csv doesn't exist*"),
         (["--emoprefer-data", "mine=data"], "*--emoprefer-data mine=data: */data is a folder, and should be the CSV*"),
-        (["--emoprefer-rounds", "0"], "*--emoprefer-rounds*"),
-        (["--emoprefer-modality", "smell"], "*--emoprefer-modality*"),
+        (["--emoprefer-rounds", "0"], "*--emoprefer-rounds: '0' should be a whole number, 1 or more"),
+        (["--emoprefer-limit", "ten"], "*--emoprefer-limit: 'ten' should be a whole number, 1 or more"),
+        (["--emoprefer-modality", "smell"], "*--emoprefer-modality: 'smell' is not one of *audiovideo*"),
         (["--emoprefer-prompts", "nothing.toml"], "*nothing.toml: can't read the prompt pack*"),
     ],
 )
