@@ -247,11 +247,12 @@ def test_the_how_to_has_code_that_runs(elsewhere, tmp_path):
     script = "\n".join(line.removeprefix("   ") for line in blocks[0].splitlines())
     (elsewhere / "documented.py").write_text("import my_repository\n" + script)
     (elsewhere / "my_repository.py").write_text(
-        "class Model:\n    def chat(self, video, prompt): return f'{video}: {prompt}'\n"
+        "class Model:\n    def chat(self, video, prompt): return f'{video}: {prompt}', [0, 0, 0]\n"
         "def load(model, **options): return Model()\n"
     )
     clip = {"name": "clip", "digest": "0" * 64, "video": "/clips/clip.mp4"}
-    assert ask(judge(elsewhere, "documented.py"), tmp_path / "log", clip=clip).text == "/clips/clip.mp4: Which?"
+    answer = ask(judge(elsewhere, "documented.py"), tmp_path / "log", clip=clip)
+    assert (answer.text, answer.tokens) == ("/clips/clip.mp4: Which?", {"video": 3})
 
 
 def documented(*signs):
