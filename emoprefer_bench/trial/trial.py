@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 TICK = 0.5  # seconds between two looks at how far it has come
 NOTES_SHOWN = 10
 BY_FUNCTION = "; a function that opens the clip says so: looks_at=..."
-BY_WORKER = '; a worker counts what reached it: {"text": ..., "tokens": {"video": frames}} (docs/external.md)'
+BY_WORKER = '; a worker says what reached it: "tokens": {"audio": ..., "video": ...} (docs/external.md)'
 CHANGED = {MISMATCHED: mismatched, UNQUOTED: unquoted}
 
 

@@ -123,7 +123,7 @@ def test_a_worker_that_counts_nothing_is_told_how_to(elsewhere, bench):
     """)
     result = bench.run("-k", "mute and toy", apart=True)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(['*6 of 6 answers*counted no picture token*"tokens": {"video": frames}}*external.md*'])
+    result.stdout.fnmatch_lines(['*6 of 6 answers*counted no picture token*"tokens": {"audio": *docs/external.md*'])
 
 
 def test_another_version_is_another_judge(elsewhere):

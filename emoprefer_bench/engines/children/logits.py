@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import torch
 
+OF_ROWS = 3  # dimensions of states: rows, tokens, width
+
 
 @contextlib.contextmanager
 def last_alone(model: Any) -> Iterator[None]:
@@ -35,5 +37,4 @@ def last_alone(model: Any) -> Iterator[None]:
 
 def _last(_head: Any, states: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
     """Leave the last of the states, if they have the shape (rows, tokens, width)."""
-    of_rows = len(states) == 1 and states[0].dim() == len(("rows", "tokens", "width"))
-    return (states[0][:, -1:],) if of_rows else None
+    return (states[0][:, -1:],) if len(states) == 1 and states[0].dim() == OF_ROWS else None

@@ -105,7 +105,11 @@ def needs(kind: str, model: str, revision: str | None, options: Mapping[str, Any
     cache = cache_of(config, options.get("max_model_len"))
     if kind == "vllm":
         return Needs(weights, computing(config, options.get("max_num_batched_tokens") or READ_AT_ONCE), cache)
-    rows = options.get("batch_size") or 1
+    return _of_batch(weights, config, cache, options.get("batch_size") or 1)
+
+
+def _of_batch(weights: int, config: Mapping[str, Any], cache: Cache | None, rows: int) -> Needs:
+    """Return what transformers needs for so many prompts about clips of 10 s at once."""
     return Needs(weights, computing(config, rows * CLIP_TOKENS), cache, rows)
 
 
@@ -115,11 +119,12 @@ def batch_that_fits(model: str, revision: str | None, options: Mapping[str, Any]
     What fits not even one is loaded all the same: most clips are shorter.
     """
     free = free_memory(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-    one = needs("transformers", model, revision, {**options, "batch_size": 1}) if free else None
-    config = config_of(model, revision) if one else None
-    if one is None or one.cache is None or config is None:
+    weights = weights_bytes(model, revision, options.get("dtype")) if free else None
+    config = config_of(model, revision) if weights else None
+    cache = cache_of(config, options.get("max_model_len")) if config else None
+    if not weights or config is None or cache is None:
         return BATCH
-    each = (Needs(one.weights, computing(config, rows * CLIP_TOKENS), one.cache, rows) for rows in BATCHES)
+    each = (_of_batch(weights, config, cache, rows) for rows in BATCHES)
     return next((batch.rows for batch in each if not batch.cures(free, whole_context=False)), BATCHES[-1])
 
 

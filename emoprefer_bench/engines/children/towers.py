@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ import torch
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 WINDOWS = "windows_as_flash_has_them"
 REPLACED = "sdpa"  # transformers' own choice where flash-attn isn't asked for
@@ -67,20 +68,19 @@ def attend(
         whole = scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
         return whole.transpose(1, 2), None
     made = torch.empty_like(query[0].transpose(0, 1))
-    for places in _places(cu_seq_lens_q.tolist()):
-        rows = places.to(query.device)
+    for rows in _places(tuple(cu_seq_lens_q.tolist()), query.device):
         queries, keys, values = (tensor[0][:, rows].transpose(0, 1) for tensor in (query, key, value))
         made[rows] = scaled_dot_product_attention(queries, keys, values, scale=scaling).transpose(1, 2)
     return made[None], None
 
 
-def _places(bounds: list[int]) -> Iterator[torch.Tensor]:
-    """Yield for each length that windows have where their patches are, of shape (windows, length)."""
+@lru_cache(4)  # windows, whole frames, sound: each is the same in all layers that go by it
+def _places(bounds: tuple[int, ...], device: torch.device) -> list[torch.Tensor]:
+    """Return for each length that windows have where their patches are, of shape (windows, length)."""
     starts = defaultdict[int, list[int]](list)
     for start, end in pairwise(bounds):
         starts[end - start].append(start)
-    for length, own in starts.items():
-        yield torch.tensor(own)[:, None] + torch.arange(length)
+    return [(torch.tensor(own)[:, None] + torch.arange(length)).to(device) for length, own in starts.items()]
 
 
 def _by_product(convolution: torch.nn.Conv3d) -> Callable[[torch.Tensor], torch.Tensor]:
