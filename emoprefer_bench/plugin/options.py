@@ -452,7 +452,7 @@ def _limit(text: str) -> Limit:
 def _failure_bound(text: str) -> FailureBound:
     from emoprefer_bench.trial.tally import FailureBound  # for a run that sets it
 
-    share = re.fullmatch(r"(\d+(?:\.\d+)?)%", text, re.ASCII)
+    share = re.fullmatch(r"(\d+\.?\d*|\.\d+)%", text, re.ASCII)
     if share and float(share[1]) <= 100:  # noqa: PLR2004  # percent
         return FailureBound(share=float(share[1]) / 100)
     if not re.fullmatch(r"\d+", text, re.ASCII):

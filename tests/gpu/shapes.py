@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from emoprefer_bench.engines.children.operators import declare_operators
+
 from . import HERE
 
 TEXT = {
@@ -32,9 +34,11 @@ DEVIATION = 0.02  # of a weight, as models are initialised
 
 
 def tiny(folder: Path, *names: str) -> None:
-    """Build the tiny checkpoints of the tests."""
-    builder = HERE.parent / "support" / "checkpoints"
-    subprocess.run([sys.executable, str(builder), str(folder), *names], check=True, capture_output=True, timeout=300)
+    """Build the tiny checkpoints of the tests. Raises RuntimeError with the reason where that fails."""
+    command = [sys.executable, str(HERE.parent / "support" / "checkpoints"), str(folder), *names]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if ran.returncode:
+        raise RuntimeError(f"the tiny checkpoints can't be built: {ran.stderr.strip()[-500:]}")
 
 
 def small(folder: Path) -> int:
@@ -67,6 +71,8 @@ def _copy(folder: Path) -> None:
 def draw(folder: Path) -> int:
     """Write random weights, bfloat16, for the config.json of a folder; return their bytes."""
     import torch
+
+    declare_operators()
     import transformers
     from safetensors.torch import save_file
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gemma import gemma3n, gemma4
-from kimi import kimi_audio
-from llava import internvl, llava_next_video, video_llava
-from qwen import omni, qwen2_audio, qwen3_omni, qwen3_vl, qwen25_vl, text
+from emoprefer_bench.engines.children.operators import declare_operators
+
+declare_operators()
+from gemma import gemma3n, gemma4  # noqa: E402  # these import transformers, and that torchvision
+from kimi import kimi_audio  # noqa: E402
+from llava import internvl, llava_next_video, video_llava  # noqa: E402
+from qwen import omni, qwen2_audio, qwen3_omni, qwen3_vl, qwen25_vl, text  # noqa: E402
 
 BUILDERS = {
     build.__name__: build
